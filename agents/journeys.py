@@ -1,0 +1,174 @@
+"""Journeys: cue sheets that say who does what, what must be known first, and how completion is verified."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from policies.words import Assurance, Risk
+
+
+class _Sheet(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Choose(_Sheet):
+    """How a slot is picked from a list that a tool read: orders of the customer, items of an order."""
+
+    source: str
+    """Evidence path of a list of records: "orders.orders", "order.items"."""
+    value: str
+    """The field that becomes the slot's value: "order_id", "item_id"."""
+    label: list[str]
+    """Fields that describe a record to the customer and are matched with their words: ["name", "variant"]."""
+    many: bool = False
+    """Whether several may be chosen ("all of them"); the slot's value is then a list."""
+    single: Literal["take", "ask"] = "take"
+    """With one candidate: take it, or ask all the same."""
+
+
+class Need(_Sheet):
+    """One thing that must be known before a step, and how it is asked for."""
+
+    slot: str
+    kind: str
+    """What kind of entity fills it: order_id, email, postcode, phone, name, date, amount, items, address, text, choice."""
+    ask: str
+    """Reply template that asks for it."""
+    ask_again: str = ""
+    """Template for the second time, with another way to answer; `ask` again when empty."""
+    options: dict[str, list[str]] = Field(default_factory=dict)
+    """For a choice: value → phrases that mean it."""
+    choose: Choose | None = None
+    optional: bool = False
+    """Filled when the customer says it, never asked for."""
+    at_most: int = 3
+    """How often it is asked before the case goes to a person."""
+
+
+class Step(_Sheet):
+    """One cue."""
+
+    id: str
+    does: str
+    """One sentence for people."""
+    owner: Literal["ai", "person"] = "ai"
+    after: list[str] = Field(default_factory=list)
+    """Ids of steps that must be done first."""
+    needs: list[str] = Field(default_factory=list)
+    """Slots that must be filled first; asked for in this order, one at a time."""
+    unless: list[str] = Field(default_factory=list)
+    """Skipped when these slots are all filled by the customer already: listing orders when the order is known."""
+    tool: str = ""
+    arguments: dict[str, str] = Field(default_factory=dict)
+    """Argument → where it comes from: "slot:order_id", "evidence:quote.amount_minor", "value:EUR". A slot without a value
+    leaves an optional argument out."""
+    check: str = ""
+    """Decision table that says what this customer may have; exactly one of `tool`, `check` and `owner: person`."""
+    inputs: dict[str, str] = Field(default_factory=dict)
+    """For a check: table input → source, in the same words as `arguments`. Facts of the next write step's tool are there by their own names: "fact:order.status"."""
+    refusals: dict[str, str] = Field(default_factory=dict)
+    """Refusal code of the tool, or verdict of the check, → reply template that ends the journey. "*" for any other."""
+    confirm: str = ""
+    """Template that shows a consequential step's details, from its arguments and evidence, and asks for a yes."""
+    waiting: str = ""
+    """Template for the interim reply while a person decides on it."""
+    rejected: str = ""
+    """Template when a person said no; {approval.message} is the person's reason."""
+
+
+class Completion(_Sheet):
+    """How it is verified, in the system of record, that the goal was reached."""
+
+    steps: list[str]
+    """Ids of steps that must be done."""
+    verify: str = ""
+    """Condition over evidence for people and evals: "refund.status == 'issued'"."""
+
+
+class Journey(_Sheet):
+    """One kind of matter."""
+
+    id: str
+    title: str
+    goal: str
+    kind: Literal["steps", "open", "answer", "person"] = "steps"
+    """Fixed steps; open: goal and tools, planned by a model; answer: from knowledge; person: straight to one."""
+    owner: str
+    """Who answers for it in the business."""
+    risk: Risk = Risk.LOW
+    assurance: Assurance = Assurance.ANONYMOUS
+    """How well the customer must be known before the first step."""
+    priority: Literal["low", "normal", "high"] = "normal"
+    queue: str = "service"
+    """Where its escalations go."""
+    utterances: list[str] = Field(min_length=5)
+    """What customers say when they want it; the classifier learns from these."""
+    needs: list[Need] = Field(default_factory=list)
+    steps: list[Step] = Field(default_factory=list)
+    tools: list[str] = Field(default_factory=list)
+    """For an open journey: the tools it may use. For the others: those of its steps."""
+    done: str = ""
+    """Reply template when complete."""
+    done_by: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """Reply template by the value of an evidence path: {"order.status": {"shipped": "status_shipped", "*": "status_other"}}."""
+    completion: Completion | None = None
+
+    @property
+    def allowed_tools(self) -> frozenset[str]:
+        """Every tool that this journey may propose."""
+        return frozenset(self.tools) | frozenset(step.tool for step in self.steps if step.tool)
+
+
+class VerificationMethod(_Sheet):
+    """One way to find out who this is: the slots it needs and the tool that checks them."""
+
+    id: str
+    tool: str
+    slots: dict[str, str]
+    """Tool argument → slot."""
+    assurance: Assurance
+
+
+class Voice(_Sheet):
+    """How the brand talks: its name, its disclosure, and the reply templates that are not a journey's own."""
+
+    brand: str
+    assistant: str
+    """How the AI introduces itself."""
+    disclosure: str
+    """Said first in each conversation: that this is an AI."""
+    templates: dict[str, str]
+    """Template id → text with {evidence.paths}. The ids that the agents need are in `REQUIRED_TEMPLATES`."""
+    date_format: str = "%-d %B %Y"
+    maximum_words: int = 160
+
+
+REQUIRED_TEMPLATES = frozenset(
+    {
+        "greeting",
+        "thanks",
+        "goodbye",
+        "clarify",  # {options}: the titles it hesitates between
+        "not_understood",
+        "ask_identity",  # asks for what the first verification method needs
+        "ask_identity_again",  # after a failed check: another combination, no hint which part was wrong
+        "verified",
+        "identity_locked",  # too many failed checks; goes to a person
+        "confirm_again",  # the answer to a confirmation was unclear; repeats the details
+        "declined",  # the customer said no to a confirmation
+        "waiting",  # a person must approve; honest, no promise
+        "still_waiting",  # asked again while an approval is pending
+        "withdrawn",  # the customer took a waiting request back
+        "rejected",  # {approval.message}
+        "responded",  # {approval.message}
+        "expired",
+        "denied",  # policy says no; offers a person
+        "unavailable",  # a system is down; goes to a person
+        "escalated",
+        "with_person_soon",
+        "no_answer",  # knowledge has nothing
+        "anything_else",
+        "already_done",
+        "reconciling",  # the outcome of an action isn't known yet
+    }
+)

@@ -1,0 +1,155 @@
+"""What a tool is: a named call on a business system, its arguments as a type, and what policy and recovery must know of it."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel
+
+from policies.words import CustomerId, Facts, Json, Reversibility, Risk, ToolProfile
+
+
+class BusinessSystem(Protocol):
+    """One system of record behind a playbook's tools. Outside of Callboard's own stores."""
+
+    name: str
+
+    async def close(self) -> None:
+        """Give back connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What a call may know besides its arguments."""
+
+    systems: Mapping[str, Any]
+    """By name, as the playbook opened them."""
+    customer_id: CustomerId | None
+    """The customer the conversation authenticated; None before."""
+    idempotency_key: str
+    """The receipt's key; the same for every attempt at one intended effect."""
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What the system of record answered."""
+
+    value: dict[str, Json]
+    """Plain JSON. Money as {"amount_minor": 14890, "currency": "EUR"}; dates as ISO 8601 strings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a verifying tool's result means: who this is and how sure we are. Read from its value, never from prose."""
+
+    customer_id: CustomerId
+    assurance: int
+    display_name: str = ""
+
+
+ToolCall = Callable[[Any, ToolContext], Awaitable[ToolResult]]
+"""Takes the validated arguments model. Raises `ToolRefused` (nothing happened, says why), `ToolUnavailable` (nothing
+happened, try later) or anything else: for a write that means the outcome is unknown."""
+
+FactReader = Callable[[Mapping[str, Json], ToolContext], Awaitable[Facts]]
+"""Reads what policy needs from the system of record, for given arguments. A fact it can't read is left out."""
+
+Probe = Callable[[Mapping[str, Json], ToolContext], Awaitable["ToolResult | None"]]
+"""Asks the system of record whether the effect with this idempotency key happened: its result, or None if it did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactProvider:
+    """A reader and the names and types of the facts it can give."""
+
+    read: FactReader
+    facts: Mapping[str, str]
+    """Dotted name → "string", "int", "float", "bool", "timestamp", "list", "map"."""
+    clock_facts: frozenset[str] = frozenset()
+    """Those that move with time alone; they don't count as a change after an approval."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """One tool. Declared by a playbook's `tools.py`."""
+
+    name: str
+    description: str
+    """Read by a model: an example value for each argument, and when not to use it."""
+    system: str
+    kind: Literal["read", "write"]
+    arguments: type[BaseModel]
+    """extra="forbid", strict types; amounts in minor units."""
+    call: ToolCall
+    returns: str
+    """The name under which its result stands in evidence: "order", so that a draft may say {order.total}."""
+    risk: Risk = Risk.LOW
+    reversibility: Reversibility = Reversibility.REVERSIBLE
+    identity: Sequence[str] = ()
+    """For a write: the arguments that identify the effect (an order, an item); free text left out."""
+    providers: Sequence[FactProvider] = ()
+    amount_argument: str = ""
+    currency_argument: str = ""
+    record_argument: str = ""
+    reads_record: str = ""
+    idempotent: bool = False
+    """Whether the system itself recognises a repeated idempotency key."""
+    probe: Probe | None = None
+    settling_time: timedelta = timedelta(seconds=30)
+    """How long after a lost call an absent effect is certain, so that a repeat is safe."""
+    timeout_s: float = 10.0
+    verification: Callable[[dict[str, Json]], Verification | None] | None = None
+    """For a tool that authenticates: reads who and how sure from its result's value."""
+    summary: str = ""
+    """The effect in one sentence for people, from its arguments: "Refund {amount} for order {order_id}"."""
+    examples: Sequence[str] = ()
+    """Utterances that ask for this tool, for open journeys without a model."""
+    secret_arguments: frozenset[str] = frozenset()
+    """Never shown, logged or remembered (codes)."""
+
+    def profile(self) -> ToolProfile:
+        """What policy must know of it."""
+        fact_types: dict[str, str] = {}
+        clock: frozenset[str] = frozenset()
+        for provider in self.providers:
+            fact_types |= provider.facts
+            clock |= provider.clock_facts
+        return ToolProfile(
+            name=self.name,
+            kind=self.kind,
+            risk=self.risk,
+            reversibility=self.reversibility,
+            argument_types=argument_types(self.arguments),
+            fact_types=fact_types,
+            amount_argument=self.amount_argument,
+            currency_argument=self.currency_argument,
+            record_argument=self.record_argument,
+            reads_record=self.reads_record,
+            verifies=self.verification is not None,
+            clock_facts=clock,
+        )
+
+
+def argument_types(model: type[BaseModel]) -> dict[str, str]:
+    """Argument name → policy type name, from the model's JSON schema ("string" where it can't be told)."""
+    schema = model.model_json_schema()
+    return {name: _type_name(part, schema) for name, part in schema.get("properties", {}).items()}
+
+
+def _type_name(part: dict[str, Any], schema: dict[str, Any]) -> str:
+    if "$ref" in part:
+        part = schema["$defs"][part["$ref"].rsplit("/", 1)[-1]]
+    if "anyOf" in part:
+        part = next((option for option in part["anyOf"] if option.get("type") != "null"), {})
+        return _type_name(part, schema)
+    if part.get("format") in {"date-time", "date"}:
+        return "timestamp"
+    return {
+        "integer": "int",
+        "number": "float",
+        "boolean": "bool",
+        "array": "list",
+        "object": "map",
+    }.get(part.get("type", "string"), "string")

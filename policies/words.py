@@ -6,7 +6,9 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Literal, NewType, TypeAlias
 
-Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+from typing_extensions import TypeAliasType
+
+Json = TypeAliasType("Json", "None | bool | int | float | str | list[Json] | dict[str, Json]")
 
 ConversationId = NewType("ConversationId", str)
 CaseId = NewType("CaseId", str)

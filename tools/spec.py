@@ -1,4 +1,4 @@
-"""What a tool is: a named call on a business system, its arguments as a type, and what policy and recovery must know of it."""
+"""What a tool is: a named call on a business system, its typed arguments, and what policy and recovery must know."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ FactReader = Callable[[Mapping[str, Json], ToolContext], Awaitable[Facts]]
 """Reads what policy needs from the system of record, for given arguments. A fact it can't read is left out."""
 
 Probe = Callable[[Mapping[str, Json], ToolContext], Awaitable["ToolResult | None"]]
-"""Asks the system of record whether the effect with this idempotency key happened: its result, or None if it did not."""
+"""Asks the system of record whether the effect with this idempotency key happened: its result, or None if not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,49 @@
+# Needs Python 3.11 or newer, git and make. Everything else goes into .venv.
+
+PYTHON ?= $(shell command -v python3 || command -v python3.11 || echo python3)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+CODE := agents callboard evals graphs memory playbooks policies tools tests
+PROCESSES ?= 2
+
+.PHONY: help setup run test check demo bench
+
+help:
+	@echo "make run     set everything up and serve the retail playbook on http://127.0.0.1:8080"
+	@echo "make demo    play three conversations in this terminal"
+	@echo "make test    run every test"
+	@echo "make check   format, lint, types, import contracts, unit tests"
+	@echo "make bench   measure turns"
+	@echo "make setup   only make .venv"
+
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "No $(PYTHON) here. Install Python 3.11 or newer, or say where it is: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Callboard needs Python 3.11 or newer; $(PYTHON) is $$("$(PYTHON)" -V). Say which to use: make PYTHON=python3.11" >&2; exit 1; }
+	@echo "Setting up .venv; the first time takes some minutes ..."
+	@"$(PYTHON)" -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: setup
+	@CALLBOARD_ENV=development $(BIN)/callboard serve --demo
+
+demo: setup
+	@$(BIN)/callboard demo
+
+bench: setup
+	@$(BIN)/python -m evals.bench
+
+check: setup
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest tests/unit -n $(PROCESSES)
+
+test: setup
+	$(BIN)/pytest -n $(PROCESSES)

@@ -5,8 +5,8 @@ ToolError
 ├── ToolUnavailable    the system could not be reached; nothing happened
 ├── ToolArgumentsError arguments don't fit the tool's schema
 ├── UnknownTool        no tool of that name in the playbook
-├── PermitError        a call without a valid, unspent permit
-└── OutcomeUnknown     the call was sent and its outcome can't be told yet
+├── ToolSpecError      a playbook declares a tool that contradicts itself
+└── PermitError        a call without a valid, unspent permit
 """
 
 
@@ -42,5 +42,5 @@ class PermitError(ToolError):
     """A tool call without a permit that fits it, or whose permit was spent already."""
 
 
-class OutcomeUnknown(ToolError):
-    """The call was sent and it can't be told yet whether it took effect. It waits for reconciliation."""
+class ToolSpecError(ToolError):
+    """A playbook declares a tool that contradicts itself. One sentence per mistake, a line each."""

@@ -236,16 +236,16 @@ class _Rows:
         if self._random.random() < 0.15:
             plan, price = self._random.choice(SUBSCRIPTIONS)
             status = self._random.choice(("active", "active", "paused", "cancelled"))
-            following = (self._now + timedelta(days=self._random.randrange(2, 40))).date().isoformat()
+            due = (self._now + timedelta(days=self._random.randrange(2, 40))).date().isoformat()
             self.shop["subscriptions"].append(
                 (
-                    f"S-{id[2:]}",
-                    id,
+                    f"S-{customer_id[2:]}",
+                    customer_id,
                     plan,
                     status,
                     price,
                     "EUR",
-                    following if status == "active" else None,
+                    due if status == "active" else None,
                     since.isoformat(),
                 )
             )

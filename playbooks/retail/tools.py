@@ -365,8 +365,8 @@ TOOLS: Sequence[ToolSpec] = (
         name="refund_order",
         description=(
             "Give money back for items (20418-1) of an order (20418), with amount_minor (14890), currency (EUR) and"
-            " reason (returned) exactly as quote_refund said. Not before the customer confirmed them. Not for a cancellation:"
-            " cancel_order gives the money back itself."
+            " reason (returned) exactly as quote_refund said. Not before the customer confirmed them. Not for a"
+            " cancellation: cancel_order gives the money back itself."
         ),
         system="payments",
         kind="write",

@@ -8,7 +8,7 @@ from typing import Literal, NewType, TypeAlias
 
 from typing_extensions import TypeAliasType
 
-Json = TypeAliasType("Json", "None | bool | int | float | str | list[Json] | dict[str, Json]")
+Json = TypeAliasType("Json", "bool | int | float | str | list[Json] | dict[str, Json] | None")
 
 ConversationId = NewType("ConversationId", str)
 CaseId = NewType("CaseId", str)
@@ -252,13 +252,17 @@ class Decision:
     """The rules that were asked and had no objection, sorted by id."""
     obligations: tuple[Obligation, ...]
     facts: Facts
-    """The facts that the matched rules read."""
+    """The facts that the tool's rules read or show; with the situation they make this decision again."""
     policy_version: str
     """Content hash of the policy set."""
     approval: ApprovalTerms | None = None
     limits: tuple[LimitUse, ...] = ()
     error: str = ""
     """Why an evaluation failed; the effect is then never `allow`."""
+    decisive_facts: tuple[str, ...] = ()
+    """Names of the facts that the deciding rules read or show, sorted; an approval stands while they don't change."""
+    queue: str = ""
+    """Where an escalation goes; empty for the default queue."""
 
     @property
     def rules(self) -> tuple[str, ...]:

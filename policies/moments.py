@@ -1,0 +1,136 @@
+"""The moment of a decision: the values that conditions read, each checked, and those that can't be used."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from policies.attributes import checked
+from policies.conditions import Condition
+from policies.errors import ConditionError
+from policies.programs import Need, ToolProgram
+from policies.tables import TableOutcome
+from policies.words import ActionRequest, Facts, Situation
+
+
+@dataclass(slots=True)
+class Moment:
+    """Values by name; what is null is in neither mapping."""
+
+    values: dict[str, Any]
+    broken: dict[str, str]
+    """Name → why it can't be used. A condition that reads one has no answer, whatever else it reads."""
+    outcomes: dict[str, TableOutcome]
+    """By table."""
+
+    def holds(self, condition: Condition | None) -> bool:
+        """Whether a condition is true now.
+
+        Raises:
+            ConditionError: It has no answer.
+        """
+        if condition is None:
+            return True
+        if self.broken:
+            for name in sorted(condition.reads & self.broken.keys()):
+                raise ConditionError(self.broken[name])
+        return condition.holds(self.values)
+
+
+def read_moment(program: ToolProgram, request: ActionRequest, facts: Facts, situation: Situation) -> Moment:
+    """Collect and check every value that the program reads."""
+    moment = Moment(dict(program.constants), {}, {})
+    for need in program.needs:
+        try:
+            value = _value(need, request, facts, situation)
+            if value is not None:
+                moment.values[need.name] = checked(need.name, need.type_name, value)
+        except ConditionError as error:
+            moment.broken[need.name] = str(error)
+    for use in program.tables:
+        rule = use.table.rule
+        broken = sorted(moment.broken.keys() & rule.inputs.keys())
+        if broken:
+            outcome = TableOutcome({}, (), (), moment.broken[broken[0]])
+        else:
+            outcome = use.table.decide({name: moment.values.get(name) for name in rule.inputs})
+        moment.outcomes[rule.id] = outcome
+        for output in rule.outputs:
+            name = f"tables.{rule.id}.{output}"
+            if outcome.error:
+                moment.broken[name] = f"The table {rule.id} has no answer: {outcome.error}"
+            else:
+                moment.values[name] = outcome.values[output]
+    return moment
+
+
+def read_turn(constants: Mapping[str, Any], situation: Situation, signals: Mapping[str, str]) -> Moment:
+    """Collect and check what conditions about a turn read; a signal that wasn't read is in neither mapping."""
+    moment = Moment(dict(constants), {}, {})
+    add_situation(moment, situation)
+    add_signals(moment, situation, signals)
+    return moment
+
+
+def add_signals(moment: Moment, situation: Situation, signals: Mapping[str, str]) -> None:
+    """Add the readings that triggers use."""
+    for name, type_name in signals.items():
+        value = situation.signals.get(name)
+        if value is None:
+            continue
+        try:
+            moment.values[name] = checked(name, type_name, value)
+        except ConditionError as error:
+            moment.broken[name] = str(error)
+
+
+def add_situation(moment: Moment, situation: Situation) -> None:
+    """Add what is known of the customer, the channel and the time."""
+    known = {
+        "customer.id": ("string", situation.customer_id or ""),
+        "customer.assurance": ("int", int(situation.assurance)),
+        "conversation.channel": ("string", situation.channel),
+        "journey": ("string", situation.journey),
+        "now": ("timestamp", situation.now),
+    }
+    for name, (type_name, value) in known.items():
+        try:
+            moment.values[name] = checked(name, type_name, value)
+        except ConditionError as error:
+            moment.broken[name] = str(error)
+
+
+def _value(need: Need, request: ActionRequest, facts: Facts, situation: Situation) -> Any:
+    """The raw value; None is null.
+
+    Raises:
+        ConditionError: The fact was not read.
+    """
+    match need.kind:
+        case "fact" | "fact_present":
+            fact = facts.get(need.key)
+            if fact is None:
+                raise ConditionError(f"The fact {need.key} could not be read.")
+            return fact.value if need.kind == "fact" else fact.value is not None
+        case "argument":
+            return request.arguments.get(need.key)
+        case "argument_present":
+            return request.arguments.get(need.key) is not None
+        case "calls":
+            return sum(event.kind == "call" and event.ok and event.tool == need.key for event in situation.history)
+    match need.key:
+        case "customer.id":
+            return situation.customer_id or ""
+        case "customer.assurance":
+            return int(situation.assurance)
+        case "conversation.channel":
+            return situation.channel
+        case "journey":
+            return situation.journey
+        case "now":
+            return situation.now
+        case "specialist":
+            return request.specialist
+        case "autonomy.level":
+            return situation.level.value
+        case _:
+            return sum(event.kind == "call" for event in situation.history)

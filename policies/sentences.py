@@ -1,0 +1,98 @@
+"""A rule's `why` with its values filled in, for reviewers: money as money, moments as dates."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from policies.words import Money
+
+PLACEHOLDER = re.compile(r"\{([A-Za-z_][\w.]*)\}")
+MAX_VALUE = 200
+MINOR = "_minor"
+
+EXPONENTS: Mapping[str, int] = {
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(
+        (
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ),
+        0,
+    ),
+}
+"""Digits after the point of the currencies (ISO 4217) that don't have two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence with places for values."""
+
+    text: str
+    shows: frozenset[str]
+    """The names whose values it shows."""
+
+    def fill(self, values: Mapping[str, Any], currency: str = "") -> str:
+        """The sentence with its values.
+
+        Args:
+            values: By name; an absent one is shown as "unknown".
+            currency: For amounts that have no currency beside them.
+        """
+        if not self.shows:
+            return self.text
+        return PLACEHOLDER.sub(lambda match: show(match[1], values, currency), self.text)
+
+
+def read_sentence(text: str) -> Sentence:
+    """A sentence from a rule's `why`."""
+    return Sentence(text, frozenset(PLACEHOLDER.findall(text)))
+
+
+def unknown_names(sentence: Sentence, known: Iterable[str]) -> list[str]:
+    """The names that a sentence shows and nobody knows, sorted."""
+    return sorted(sentence.shows - set(known))
+
+
+def show(name: str, values: Mapping[str, Any], currency: str = "") -> str:
+    """One value as people read it."""
+    value = values.get(name)
+    if value is None:
+        return "unknown"
+    if name.endswith(MINOR) and type(value) is int:
+        beside = f"{name.rpartition('.')[0]}.currency"
+        found = values.get(beside)
+        return format_money(Money(value, found if isinstance(found, str) and found else currency))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value)[:MAX_VALUE]
+    return str(value)[:MAX_VALUE]
+
+
+def format_money(money: Money) -> str:
+    """An amount as people read it: "148.90 EUR"; in minor units where the currency isn't known."""
+    if not money.currency:
+        return f"{money.amount_minor} minor units"
+    digits = EXPONENTS.get(money.currency, 2)
+    sign = "-" if money.amount_minor < 0 else ""
+    units, rest = divmod(abs(money.amount_minor), 10**digits)
+    amount = f"{sign}{units}.{rest:0{digits}d}" if digits else f"{sign}{units}"
+    return f"{amount} {money.currency}"

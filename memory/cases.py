@@ -1,0 +1,200 @@
+"""Cases: one customer matter, across conversations and channels, with the plan to settle it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from sqlalchemy import insert, select, update
+from sqlmodel import Field
+
+from memory.errors import RecordNotFound
+from memory.rows import Moment, Row, table_of
+from memory.unit import Unit
+from memory.vault import conversation_key
+from policies.words import CaseId, ConversationId, CustomerId, Json
+
+CaseStatus = Literal["open", "waiting", "escalated", "resolved", "closed"]
+_ENDED = ("resolved", "closed")
+
+
+class CaseRow(Row, table=True):
+    """One case; its plan is sealed."""
+
+    __tablename__ = "cases"
+
+    id: str = Field(primary_key=True)
+    conversation_id: str = Field(index=True)
+    customer_id: str | None = Field(index=True)
+    journey: str | None
+    status: str
+    priority: str
+    opened_at: datetime = Field(sa_type=Moment)
+    closed_at: datetime | None = Field(sa_type=Moment)
+    disposition: str | None
+    body: bytes
+
+
+_TABLE = table_of(CaseRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One customer matter."""
+
+    id: CaseId
+    conversation_id: ConversationId
+    """Where it was opened."""
+    customer_id: CustomerId | None
+    journey: str | None
+    status: CaseStatus
+    priority: str
+    opened_at: datetime
+    closed_at: datetime | None
+    disposition: str | None
+    """How it ended."""
+    plan: dict[str, Json]
+    """What the workflow has done of its journey and does next."""
+
+
+def open_case(
+    unit: Unit,
+    *,
+    case_id: CaseId,
+    conversation_id: ConversationId,
+    now: datetime,
+    customer_id: CustomerId | None = None,
+    journey: str | None = None,
+    priority: str = "normal",
+    plan: Mapping[str, Json] | None = None,
+) -> Case:
+    """Open a case, or find it opened."""
+    known = get(unit, case_id=case_id)
+    if known is not None:
+        return known
+    unit.run(
+        insert(_TABLE).values(
+            id=case_id,
+            conversation_id=conversation_id,
+            customer_id=customer_id,
+            journey=journey,
+            status="open",
+            priority=priority,
+            opened_at=now,
+            closed_at=None,
+            disposition=None,
+            body=unit.vault.seal(conversation_key(conversation_id), _place(case_id), {"plan": dict(plan or {})}),
+        )
+    )
+    return _existing(unit, case_id)
+
+
+def get(unit: Unit, *, case_id: CaseId) -> Case | None:
+    """The case, or None."""
+    row = unit.first(select(_TABLE).where(_TABLE.c.id == case_id))
+    return None if row is None else _case(unit, row)
+
+
+def save_plan(
+    unit: Unit,
+    *,
+    case_id: CaseId,
+    plan: Mapping[str, Json],
+    journey: str | None = None,
+    status: CaseStatus | None = None,
+    priority: str | None = None,
+) -> Case:
+    """Store the plan, and whatever else is given; what is None stays as it is."""
+    known = _existing(unit, case_id)
+    changed = {"journey": journey, "status": status, "priority": priority}
+    _change(
+        unit,
+        case_id,
+        body=unit.vault.seal(conversation_key(known.conversation_id), _place(case_id), {"plan": dict(plan)}),
+        **{name: value for name, value in changed.items() if value is not None},
+    )
+    return _existing(unit, case_id)
+
+
+def set_status(unit: Unit, *, case_id: CaseId, status: CaseStatus) -> None:
+    """Say how the case stands; to end it, use `close`."""
+    _change(unit, case_id, status=status)
+
+
+def close(
+    unit: Unit, *, case_id: CaseId, disposition: str, now: datetime, status: Literal["resolved", "closed"] = "closed"
+) -> Case:
+    """End the case."""
+    _change(unit, case_id, status=status, disposition=disposition, closed_at=now)
+    return _existing(unit, case_id)
+
+
+def agenda(unit: Unit, *, conversation_id: ConversationId) -> list[Case]:
+    """The cases opened in a conversation that have not ended, in the order they were opened."""
+    statement = (
+        select(_TABLE)
+        .where((_TABLE.c.conversation_id == conversation_id) & _TABLE.c.status.not_in(_ENDED))
+        .order_by(_TABLE.c.opened_at, _TABLE.c.id)
+    )
+    return [_case(unit, row) for row in unit.rows(statement)]
+
+
+def of_conversation(unit: Unit, *, conversation_id: ConversationId) -> list[Case]:
+    """All cases opened in a conversation, in the order they were opened."""
+    statement = (
+        select(_TABLE).where(_TABLE.c.conversation_id == conversation_id).order_by(_TABLE.c.opened_at, _TABLE.c.id)
+    )
+    return [_case(unit, row) for row in unit.rows(statement)]
+
+
+def of_customer(unit: Unit, *, customer_id: CustomerId, limit: int | None = None) -> list[Case]:
+    """A customer's cases, the latest first."""
+    statement = (
+        select(_TABLE)
+        .where(_TABLE.c.customer_id == customer_id)
+        .order_by(_TABLE.c.opened_at.desc(), _TABLE.c.id.desc())
+        .limit(limit)
+    )
+    return [_case(unit, row) for row in unit.rows(statement)]
+
+
+def adopt(unit: Unit, *, conversation_id: ConversationId, customer_id: CustomerId) -> None:
+    """Give a conversation's cases to the customer it turned out to be with."""
+    unit.run(
+        update(_TABLE)
+        .where((_TABLE.c.conversation_id == conversation_id) & _TABLE.c.customer_id.is_(None))
+        .values(customer_id=customer_id)
+    )
+
+
+def _existing(unit: Unit, case_id: CaseId) -> Case:
+    known = get(unit, case_id=case_id)
+    if known is None:
+        raise RecordNotFound("case", case_id)
+    return known
+
+
+def _change(unit: Unit, case_id: CaseId, **values: Any) -> None:
+    if unit.run(update(_TABLE).where(_TABLE.c.id == case_id).values(**values)) == 0:
+        raise RecordNotFound("case", case_id)
+
+
+def _place(case_id: str) -> str:
+    return f"cases:{case_id}"
+
+
+def _case(unit: Unit, row: Mapping[Any, Any]) -> Case:
+    conversation_id = ConversationId(row["conversation_id"])
+    body = unit.vault.unseal_object(conversation_key(conversation_id), _place(row["id"]), row["body"])
+    return Case(
+        id=CaseId(row["id"]),
+        conversation_id=conversation_id,
+        customer_id=row["customer_id"],
+        journey=row["journey"],
+        status=cast(CaseStatus, row["status"]),
+        priority=row["priority"],
+        opened_at=row["opened_at"],
+        closed_at=row["closed_at"],
+        disposition=row["disposition"],
+        plan=cast(dict[str, Json], body["plan"]),
+    )

@@ -1,0 +1,303 @@
+"""What can go wrong in memory, as one tree.
+
+CaseMemoryError
+├── StoreError
+│   ├── DataDirectoryHeld      another process works on this data directory
+│   ├── StoreClosed            the store was closed
+│   ├── StoreUnavailable       the database refused; nothing of this was stored
+│   ├── WrongMasterKey         the data directory was made with another master key
+│   └── FencedOut              the conversation's epoch moved; somebody else runs it now
+├── VaultError
+│   ├── KeyGone                the key was destroyed; what it sealed is forgotten
+│   └── SealBroken             sealed data was changed or moved
+├── RecordNotFound             no row with this id
+├── MessageConflict            a message id came again with another text
+├── CustomerConflict           a conversation is bound to another customer
+├── EvidenceSpent              a confirmation was used before
+├── ApprovalError
+│   ├── ApprovalNotFound
+│   ├── ApprovalClosed         it is not in a state that takes this
+│   ├── ApprovalExpired
+│   ├── ApprovalChanged        the reviewer saw another version
+│   ├── NotAuthorised          role
+│   ├── AboveLimit             amount
+│   ├── OwnRequest             four eyes
+│   ├── AlreadyVoted           two approvals need two people
+│   ├── JustificationMissing   a reject or a response needs words
+│   └── ToolSwitched           an edit may not name another tool
+├── ReceiptError
+│   ├── AlreadyDone            this effect has happened
+│   ├── InFlight               this effect may be happening, or may have
+│   ├── LimitExceeded          a limit was used up
+│   └── ReceiptStateError      the receipt is not in a state that takes this
+└── KnowledgeError
+    └── EmbedderMismatch       the index holds vectors of another embedder
+"""
+
+from pathlib import Path
+
+
+class CaseMemoryError(Exception):
+    """Base of everything that memory raises on purpose."""
+
+
+class StoreError(CaseMemoryError):
+    """The database as a whole."""
+
+
+class DataDirectoryHeld(StoreError):
+    """Another process works on this data directory."""
+
+    def __init__(self, data_dir: Path, *, pid: int | None, url: str | None) -> None:
+        holder = f"process {pid}" if pid else "another process"
+        hint = f"; talk to it at {url}" if url else "; stop it or choose another data directory"
+        super().__init__(f"{data_dir} is in use by {holder}{hint}.")
+        self.data_dir = data_dir
+        self.pid = pid
+        self.url = url
+
+
+class StoreClosed(StoreError):
+    """The store was closed."""
+
+    def __init__(self) -> None:
+        super().__init__("The store is closed. Open it again before you write or read.")
+
+
+class StoreUnavailable(StoreError):
+    """The database refused; nothing of this write was stored."""
+
+    def __init__(self) -> None:
+        super().__init__("The database refused this write and nothing of it was stored. Check disk space, then retry.")
+
+
+class WrongMasterKey(StoreError):
+    """The data directory was made with another master key."""
+
+    def __init__(self) -> None:
+        super().__init__("The master key doesn't fit this data directory. Give the key it was made with.")
+
+
+class FencedOut(StoreError):
+    """The conversation's epoch moved; somebody else runs it now."""
+
+    def __init__(self, conversation_id: str, *, epoch: int, current: int | None) -> None:
+        super().__init__(
+            f"Conversation {conversation_id} is at epoch {current}, this write carries {epoch}. "
+            "Stop this turn; another worker has taken it over."
+        )
+        self.conversation_id = conversation_id
+        self.epoch = epoch
+        self.current = current
+
+
+class VaultError(CaseMemoryError):
+    """Sealing and unsealing."""
+
+
+class KeyGone(VaultError):
+    """The key was destroyed; what it sealed is forgotten."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(f"The key of {owner} is gone. What it sealed can't be read any more.")
+        self.owner = owner
+
+
+class SealBroken(VaultError):
+    """Sealed data was changed, or moved to another row."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"The sealed data at {place} doesn't open. It was changed or moved; restore it from a backup.")
+        self.place = place
+
+
+class RecordNotFound(CaseMemoryError):
+    """No row with this id."""
+
+    def __init__(self, kind: str, record_id: str) -> None:
+        super().__init__(f"There is no {kind} {record_id}.")
+        self.kind = kind
+        self.record_id = record_id
+
+
+class MessageConflict(CaseMemoryError):
+    """A message id came again with another text."""
+
+    def __init__(self, conversation_id: str, message_id: str) -> None:
+        super().__init__(
+            f"Message {message_id} of conversation {conversation_id} is known with another text. Send a new message id."
+        )
+        self.conversation_id = conversation_id
+        self.message_id = message_id
+
+
+class CustomerConflict(CaseMemoryError):
+    """A conversation is bound to another customer."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(f"Conversation {conversation_id} belongs to another customer. Open a new conversation.")
+        self.conversation_id = conversation_id
+
+
+class EvidenceSpent(CaseMemoryError):
+    """A confirmation was used before."""
+
+    def __init__(self, evidence_id: str) -> None:
+        super().__init__(f"Evidence {evidence_id} was spent before. Ask the customer to confirm again.")
+        self.evidence_id = evidence_id
+
+
+class ApprovalError(CaseMemoryError):
+    """A refused answer to an approval. The approval is exactly as it was."""
+
+    def __init__(self, approval_id: str, message: str) -> None:
+        super().__init__(message)
+        self.approval_id = approval_id
+
+
+class ApprovalNotFound(ApprovalError):
+    """No approval with this id."""
+
+    def __init__(self, approval_id: str) -> None:
+        super().__init__(approval_id, f"There is no approval {approval_id}.")
+
+
+class ApprovalClosed(ApprovalError):
+    """The approval is not in a state that takes this."""
+
+    def __init__(self, approval_id: str, *, status: str) -> None:
+        super().__init__(approval_id, f"Approval {approval_id} is {status}. Nothing can be decided on it any more.")
+        self.status = status
+
+
+class ApprovalExpired(ApprovalError):
+    """The time to answer is over."""
+
+    def __init__(self, approval_id: str) -> None:
+        super().__init__(
+            approval_id, f"Approval {approval_id} has expired. Its fallback applies; act on the case instead."
+        )
+
+
+class ApprovalChanged(ApprovalError):
+    """The answer was given to another version than the one that stands."""
+
+    def __init__(self, approval_id: str, *, version: int, current: int) -> None:
+        super().__init__(
+            approval_id,
+            f"Approval {approval_id} has changed (version {current}, the answer was for {version}). Read it again.",
+        )
+        self.version = version
+        self.current = current
+
+
+class NotAuthorised(ApprovalError):
+    """The reviewer's role is too low."""
+
+    def __init__(self, approval_id: str, *, needed: str, role: str) -> None:
+        super().__init__(approval_id, f"Approval {approval_id} needs the role {needed}; yours is {role}. Pass it on.")
+        self.needed = needed
+        self.role = role
+
+
+class AboveLimit(ApprovalError):
+    """The amount is over the reviewer's limit."""
+
+    def __init__(self, approval_id: str, *, amount_minor: int, currency: str, limit_minor: int | None) -> None:
+        limit = "no limit in that currency" if limit_minor is None else f"a limit of {limit_minor}"
+        super().__init__(
+            approval_id,
+            f"Approval {approval_id} moves {amount_minor} {currency} (minor units) and you have {limit}. Pass it on.",
+        )
+        self.amount_minor = amount_minor
+        self.currency = currency
+        self.limit_minor = limit_minor
+
+
+class OwnRequest(ApprovalError):
+    """Four eyes: nobody approves what they asked for."""
+
+    def __init__(self, approval_id: str) -> None:
+        super().__init__(approval_id, f"Approval {approval_id} is about your own request. Somebody else must decide.")
+
+
+class AlreadyVoted(ApprovalError):
+    """Two approvals need two people."""
+
+    def __init__(self, approval_id: str) -> None:
+        super().__init__(approval_id, f"You have voted on approval {approval_id} already. It needs another person too.")
+
+
+class JustificationMissing(ApprovalError):
+    """A reject or a response needs words."""
+
+    def __init__(self, approval_id: str, *, answer: str) -> None:
+        super().__init__(approval_id, f"To {answer} approval {approval_id}, write a message that says why.")
+        self.answer = answer
+
+
+class ToolSwitched(ApprovalError):
+    """An edit may change arguments, never the tool."""
+
+    def __init__(self, approval_id: str, *, tool: str, edited: str) -> None:
+        super().__init__(
+            approval_id,
+            f"Approval {approval_id} is about {tool}; an edit can't make it {edited}. Reject it and say what to do.",
+        )
+        self.tool = tool
+        self.edited = edited
+
+
+class ReceiptError(CaseMemoryError):
+    """The ledger."""
+
+
+class AlreadyDone(ReceiptError):
+    """This effect has happened. Carries the receipt that says so, as `receipt`."""
+
+    def __init__(self, receipt: object, *, receipt_id: str) -> None:
+        super().__init__(f"This effect has happened already (receipt {receipt_id}). Report it; don't repeat it.")
+        self.receipt = receipt
+        self.receipt_id = receipt_id
+
+
+class InFlight(ReceiptError):
+    """This effect may be happening, or may have happened. Carries its receipt, as `receipt`."""
+
+    def __init__(self, receipt: object, *, receipt_id: str, state: str) -> None:
+        super().__init__(f"This effect is in flight (receipt {receipt_id}, {state}). Wait for it, or reconcile it.")
+        self.receipt = receipt
+        self.receipt_id = receipt_id
+        self.state = state
+
+
+class LimitExceeded(ReceiptError):
+    """A limit was used up, perhaps a moment ago by another channel."""
+
+    def __init__(self, *, limit: str, key: str) -> None:
+        super().__init__(f"The limit {limit} is used up. Decide again with what was used since.")
+        self.limit = limit
+        self.key = key
+
+
+class ReceiptStateError(ReceiptError):
+    """The receipt is not in a state that takes this."""
+
+    def __init__(self, receipt_id: str, *, state: str, wanted: str) -> None:
+        super().__init__(f"Receipt {receipt_id} is {state} and can't become {wanted}. Read it again.")
+        self.receipt_id = receipt_id
+        self.state = state
+        self.wanted = wanted
+
+
+class KnowledgeError(CaseMemoryError):
+    """Knowledge and its index."""
+
+
+class EmbedderMismatch(KnowledgeError):
+    """The index holds vectors of another embedder."""
+
+    def __init__(self, *, stored: str, given: str) -> None:
+        super().__init__(f"The index was made by {stored}, not by {given}. Rebuild it with the embedder you want.")
+        self.stored = stored
+        self.given = given

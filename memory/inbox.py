@@ -1,0 +1,270 @@
+"""The inbox: whatever happens to a conversation, durable before it is acknowledged, run in the order of arrival."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from sqlalchemy import Column, UniqueConstraint, func, insert, select, update
+from sqlmodel import Field
+
+from memory import conversations
+from memory.errors import MessageConflict, RecordNotFound
+from memory.rows import SERIAL, Moment, Row, table_of
+from memory.unit import Unit
+from memory.vault import conversation_key
+from policies.words import ConversationId, Json, TurnId
+
+ItemKind = Literal["message", "decision", "expiry", "timer", "handback"]
+ItemState = Literal["waiting", "running", "done", "failed"]
+
+BURST = 10
+"""How many messages that wait together are answered together, at most."""
+
+
+class InboxRow(Row, table=True):
+    """One item; what was said is sealed."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (UniqueConstraint("conversation_id", "kind", "dedupe_key"), {"sqlite_autoincrement": True})
+
+    seq: int | None = Field(default=None, sa_column=Column(SERIAL, primary_key=True, autoincrement=True))
+    conversation_id: str = Field(index=True)
+    kind: str
+    dedupe_key: str
+    state: str = Field(index=True)
+    turn_id: str | None = Field(index=True)
+    attempts: int
+    created_at: datetime = Field(sa_type=Moment)
+    claimed_at: datetime | None = Field(sa_type=Moment)
+    digest: str
+    """Keyed digest of a message's text, to tell a repeat from another text under the same id."""
+    body: bytes
+
+
+_TABLE = table_of(InboxRow)
+
+
+@dataclass(frozen=True, slots=True)
+class InboxItem:
+    """One thing that happened to a conversation."""
+
+    seq: int
+    """The order of arrival."""
+    conversation_id: ConversationId
+    kind: ItemKind
+    dedupe_key: str
+    state: ItemState
+    turn_id: TurnId | None
+    attempts: int
+    """How often it was claimed; more than 1 after a crash."""
+    created_at: datetime
+    claimed_at: datetime | None
+    """When it was last taken up; None while it waits for the first time."""
+    body: dict[str, Json]
+
+
+def put(
+    unit: Unit,
+    *,
+    conversation_id: ConversationId,
+    kind: ItemKind,
+    dedupe_key: str,
+    body: dict[str, Json],
+    now: datetime,
+    allow_existing: bool = True,
+) -> tuple[InboxItem, bool]:
+    """Add an item once per conversation, kind and key; the item that stands, and whether it is new.
+
+    Raises:
+        ValueError: It exists and `allow_existing` is false.
+    """
+    return _put(unit, conversation_id, kind, dedupe_key, body, now, digest="", allow_existing=allow_existing)
+
+
+def put_message(
+    unit: Unit,
+    *,
+    conversation_id: ConversationId,
+    message_id: str,
+    text: str,
+    channel: str,
+    customer_hint: str | None = None,
+    now: datetime,
+) -> tuple[InboxItem, bool]:
+    """Add a customer's message once per message id, and its conversation if it is the first.
+
+    Raises:
+        MessageConflict: The id is known with another text.
+    """
+    conversations.ensure(
+        unit, conversation_id=conversation_id, channel=channel, now=now, customer_hint=customer_hint or ""
+    )
+    digest = unit.vault.mac(conversation_key(conversation_id), text.encode("utf-8", "surrogatepass"))
+    known = unit.value(_by_key(conversation_id, "message", message_id).with_only_columns(_TABLE.c.digest))
+    if known is not None and known != digest:
+        raise MessageConflict(conversation_id, message_id)
+    body: dict[str, Json] = {"text": text, "channel": channel, "customer_hint": customer_hint or ""}
+    return _put(unit, conversation_id, "message", message_id, body, now, digest=digest, allow_existing=True)
+
+
+def claim(unit: Unit, *, conversation_id: ConversationId, now: datetime) -> list[InboxItem]:
+    """Take what is to be run next in a conversation; empty if nothing waits.
+
+    What a crashed process left running comes first, as it was taken then. Else the oldest waiting item; if that is a
+    message, the messages right behind it too, a burst to be answered once.
+
+    Args:
+        unit: The transaction.
+        conversation_id: Whose. The caller sees to it that nobody else runs it (its lock, its epoch).
+        now: Noted as the time of the claim.
+    """
+    running = _select(unit, conversation_id, "running", limit=BURST)
+    chosen = running
+    if not running:
+        waiting = _select(unit, conversation_id, "waiting", limit=BURST)
+        chosen = waiting[:1]
+        if chosen and chosen[0]["kind"] == "message":
+            for row in waiting[1:]:
+                if row["kind"] != "message":
+                    break
+                chosen = [*chosen, row]
+    if not chosen:
+        return []
+    seqs = [row["seq"] for row in chosen]
+    unit.run(
+        update(_TABLE)
+        .where(_TABLE.c.seq.in_(seqs))
+        .values(state="running", attempts=_TABLE.c.attempts + 1, claimed_at=now)
+    )
+    return _by_seqs(unit, seqs)
+
+
+def assign(unit: Unit, *, seqs: Sequence[int], turn_id: TurnId) -> None:
+    """Say which turn runs these items."""
+    unit.run(update(_TABLE).where(_TABLE.c.seq.in_(list(seqs))).values(turn_id=turn_id))
+
+
+def finish(unit: Unit, *, seqs: Sequence[int], state: Literal["done", "failed"] = "done") -> None:
+    """Say that these items have been dealt with."""
+    unit.run(update(_TABLE).where(_TABLE.c.seq.in_(list(seqs))).values(state=state))
+
+
+def release(unit: Unit, *, seqs: Sequence[int]) -> None:
+    """Put claimed items back to wait in their place, for a shutdown that hands back the turn in hand."""
+    unit.run(update(_TABLE).where(_TABLE.c.seq.in_(list(seqs)) & (_TABLE.c.state == "running")).values(state="waiting"))
+
+
+def unfinished(unit: Unit) -> list[ConversationId]:
+    """Conversations that have something waiting or left running, the longest waiting first."""
+    statement = (
+        select(_TABLE.c.conversation_id)
+        .where(_TABLE.c.state.in_(("waiting", "running")))
+        .group_by(_TABLE.c.conversation_id)
+        .order_by(func.min(_TABLE.c.seq))
+    )
+    return [ConversationId(row["conversation_id"]) for row in unit.rows(statement)]
+
+
+def get(unit: Unit, *, seq: int) -> InboxItem:
+    """The item with this number.
+
+    Raises:
+        RecordNotFound: There is none.
+    """
+    found = _by_seqs(unit, [seq])
+    if not found:
+        raise RecordNotFound("inbox item", str(seq))
+    return found[0]
+
+
+def by_key(unit: Unit, *, conversation_id: ConversationId, kind: ItemKind, dedupe_key: str) -> InboxItem | None:
+    """The item with this key, or None."""
+    row = unit.first(_by_key(conversation_id, kind, dedupe_key))
+    return None if row is None else _item(unit, row)
+
+
+def waiting_count(unit: Unit, *, conversation_id: ConversationId | None = None) -> int:
+    """How many items wait, in one conversation or in all."""
+    statement = select(func.count()).select_from(_TABLE).where(_TABLE.c.state == "waiting")
+    if conversation_id is not None:
+        statement = statement.where(_TABLE.c.conversation_id == conversation_id)
+    return int(unit.value(statement))
+
+
+def _put(
+    unit: Unit,
+    conversation_id: ConversationId,
+    kind: ItemKind,
+    dedupe_key: str,
+    body: dict[str, Json],
+    now: datetime,
+    *,
+    digest: str,
+    allow_existing: bool,
+) -> tuple[InboxItem, bool]:
+    row = unit.first(_by_key(conversation_id, kind, dedupe_key))
+    if row is not None:
+        if not allow_existing:
+            raise ValueError(f"Conversation {conversation_id} has the {kind} item {dedupe_key} already.")
+        return _item(unit, row), False
+    place = _place(conversation_id, kind, dedupe_key)
+    unit.run(
+        insert(_TABLE).values(
+            conversation_id=conversation_id,
+            kind=kind,
+            dedupe_key=dedupe_key,
+            state="waiting",
+            turn_id=None,
+            attempts=0,
+            created_at=now,
+            claimed_at=None,
+            digest=digest,
+            body=unit.vault.seal(conversation_key(conversation_id), place, body),
+        )
+    )
+    row = unit.first(_by_key(conversation_id, kind, dedupe_key))
+    assert row is not None  # noqa: S101  inserted above
+    return _item(unit, row), True
+
+
+def _by_key(conversation_id: str, kind: str, dedupe_key: str) -> Any:
+    return select(_TABLE).where(
+        (_TABLE.c.conversation_id == conversation_id) & (_TABLE.c.kind == kind) & (_TABLE.c.dedupe_key == dedupe_key)
+    )
+
+
+def _select(unit: Unit, conversation_id: str, state: str, *, limit: int) -> Sequence[Mapping[Any, Any]]:
+    statement = (
+        select(_TABLE.c.seq, _TABLE.c.kind)
+        .where((_TABLE.c.conversation_id == conversation_id) & (_TABLE.c.state == state))
+        .order_by(_TABLE.c.seq)
+        .limit(limit)
+    )
+    return unit.rows(statement)
+
+
+def _by_seqs(unit: Unit, seqs: Sequence[int]) -> list[InboxItem]:
+    rows = unit.rows(select(_TABLE).where(_TABLE.c.seq.in_(list(seqs))).order_by(_TABLE.c.seq))
+    return [_item(unit, row) for row in rows]
+
+
+def _place(conversation_id: str, kind: str, dedupe_key: str) -> str:
+    return f"inbox:{conversation_id}:{kind}:{dedupe_key}"
+
+
+def _item(unit: Unit, row: Mapping[Any, Any]) -> InboxItem:
+    conversation_id = ConversationId(row["conversation_id"])
+    place = _place(conversation_id, row["kind"], row["dedupe_key"])
+    return InboxItem(
+        seq=row["seq"],
+        conversation_id=conversation_id,
+        kind=cast(ItemKind, row["kind"]),
+        dedupe_key=row["dedupe_key"],
+        state=cast(ItemState, row["state"]),
+        turn_id=row["turn_id"],
+        attempts=row["attempts"],
+        created_at=row["created_at"],
+        claimed_at=row["claimed_at"],
+        body=unit.vault.unseal_object(conversation_key(conversation_id), place, row["body"]),
+    )

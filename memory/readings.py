@@ -1,0 +1,123 @@
+"""Readings: what reasoners put out, stored before it is used; a turn run again reads them and doesn't think again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlmodel import Field
+
+from memory.errors import RecordNotFound
+from memory.rows import Moment, Row, table_of
+from memory.turns import TurnRow
+from memory.unit import Unit
+from memory.vault import conversation_key
+from policies.words import ConversationId, Json, TurnId
+
+
+class ReadingRow(Row, table=True):
+    """One output; sealed under the key of its turn's conversation."""
+
+    __tablename__ = "readings"
+
+    turn_id: str = Field(primary_key=True)
+    ordinal: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    task: str
+    reasoner: str
+    prompt_version: str
+    input_digest: str
+    at: datetime = Field(sa_type=Moment)
+    body: bytes
+
+
+_TABLE = table_of(ReadingRow)
+_TURNS = table_of(TurnRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one reasoner answered to one task."""
+
+    turn_id: TurnId
+    ordinal: int
+    """Which task of the turn, counted from 0 in the order they are asked."""
+    task: str
+    reasoner: str
+    prompt_version: str
+    input_digest: str
+    output: dict[str, Json]
+    at: datetime
+
+
+def save(
+    unit: Unit,
+    *,
+    turn_id: TurnId,
+    ordinal: int,
+    task: str,
+    reasoner: str,
+    prompt_version: str,
+    input_digest: str,
+    output: Mapping[str, Json],
+    at: datetime,
+) -> Reading:
+    """Store a reading; if this place has one already, that one stands and is returned."""
+    known = get(unit, turn_id=turn_id, ordinal=ordinal)
+    if known is not None:
+        return known
+    reading = Reading(turn_id, ordinal, task, reasoner, prompt_version, input_digest, dict(output), at)
+    owner = conversation_key(_conversation_of(unit, turn_id))
+    unit.run(
+        insert(_TABLE).values(
+            turn_id=turn_id,
+            ordinal=ordinal,
+            task=task,
+            reasoner=reasoner,
+            prompt_version=prompt_version,
+            input_digest=input_digest,
+            at=at,
+            body=unit.vault.seal(owner, _place(turn_id, ordinal), reading.output),
+        )
+    )
+    return reading
+
+
+def get(unit: Unit, *, turn_id: TurnId, ordinal: int) -> Reading | None:
+    """The reading at this place, or None."""
+    row = unit.first(select(_TABLE).where((_TABLE.c.turn_id == turn_id) & (_TABLE.c.ordinal == ordinal)))
+    return None if row is None else _reading(unit, row, _conversation_of(unit, turn_id))
+
+
+def of_turn(unit: Unit, *, turn_id: TurnId) -> list[Reading]:
+    """A turn's readings in the order they were asked."""
+    rows = unit.rows(select(_TABLE).where(_TABLE.c.turn_id == turn_id).order_by(_TABLE.c.ordinal))
+    if not rows:
+        return []
+    conversation_id = _conversation_of(unit, turn_id)
+    return [_reading(unit, row, conversation_id) for row in rows]
+
+
+def _conversation_of(unit: Unit, turn_id: TurnId) -> ConversationId:
+    conversation_id = unit.value(select(_TURNS.c.conversation_id).where(_TURNS.c.id == turn_id))
+    if conversation_id is None:
+        raise RecordNotFound("turn", turn_id)
+    return ConversationId(conversation_id)
+
+
+def _place(turn_id: str, ordinal: int) -> str:
+    return f"readings:{turn_id}:{ordinal}"
+
+
+def _reading(unit: Unit, row: Mapping[Any, Any], conversation_id: ConversationId) -> Reading:
+    place = _place(row["turn_id"], row["ordinal"])
+    return Reading(
+        turn_id=TurnId(row["turn_id"]),
+        ordinal=row["ordinal"],
+        task=row["task"],
+        reasoner=row["reasoner"],
+        prompt_version=row["prompt_version"],
+        input_digest=row["input_digest"],
+        output=unit.vault.unseal_object(conversation_key(conversation_id), place, row["body"]),
+        at=row["at"],
+    )

@@ -1,0 +1,318 @@
+"""The ledger: one receipt per intended effect, reserved before the call and completed after it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, cast
+
+from sqlalchemy import insert, select, update
+from sqlmodel import Field
+
+from memory import approvals, limit_uses
+from memory.errors import AlreadyDone, InFlight, ReceiptStateError, RecordNotFound
+from memory.limit_uses import uses as uses
+from memory.rows import Moment, Row, table_of
+from memory.unit import Unit
+from memory.vault import conversation_key
+from policies.canonical import digest
+from policies.words import (
+    ActionRequest,
+    ApprovalId,
+    CaseId,
+    ConversationId,
+    Json,
+    LimitUse,
+    ReceiptId,
+    RequestId,
+    TurnId,
+)
+
+ReceiptState = Literal["reserved", "executing", "committed", "failed", "unknown"]
+_UNFINISHED = ("reserved", "executing", "unknown")
+
+
+class ReceiptRow(Row, table=True):
+    """One attempt at an effect. At most one row per key is live: not failed."""
+
+    __tablename__ = "receipts"
+
+    id: str = Field(primary_key=True)
+    key: str = Field(index=True)
+    live_key: str | None = Field(unique=True)
+    request_id: str = Field(index=True)
+    approval_id: str | None
+    turn_id: str = Field(index=True)
+    case_id: str | None = Field(index=True)
+    conversation_id: str
+    tool: str
+    state: str = Field(index=True)
+    attempt: int
+    reserved_at: datetime = Field(sa_type=Moment)
+    started_at: datetime | None = Field(sa_type=Moment)
+    ended_at: datetime | None = Field(sa_type=Moment)
+    error_code: str
+    owner: str
+    lease_until: datetime = Field(sa_type=Moment)
+    body: bytes
+
+
+_TABLE = table_of(ReceiptRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The ledger's row for one intended effect."""
+
+    id: ReceiptId
+    key: str
+    """What makes it this effect and no other; also the idempotency key that the system of record gets."""
+    request_id: RequestId
+    approval_id: ApprovalId | None
+    turn_id: TurnId
+    case_id: CaseId | None
+    conversation_id: ConversationId
+    tool: str
+    state: ReceiptState
+    attempt: int
+    """1 for the first try at this effect; more after failures or a repeated call."""
+    reserved_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    error_code: str
+    owner: str
+    """The process that calls."""
+    lease_until: datetime
+    """Until then the owner may be calling."""
+    arguments: dict[str, Json]
+    result: dict[str, Json] | None
+
+
+def key_of(tool: str, identity_arguments: Mapping[str, Json], occurrence: str = "") -> str:
+    """What makes an effect one and the same: the tool, the arguments that identify it, and which occurrence is meant.
+
+    No case and no request is in it, so that another case can't do it again.
+
+    Source:
+        SHA-256 over the canonical JSON of RFC 8785.
+    """
+    return digest({"tool": tool, "arguments": dict(identity_arguments), "occurrence": occurrence})
+
+
+def reserve(
+    unit: Unit,
+    *,
+    receipt_id: ReceiptId,
+    key: str,
+    request: ActionRequest,
+    turn_id: TurnId,
+    case_id: CaseId | None,
+    conversation_id: ConversationId,
+    owner: str,
+    lease_s: float,
+    now: datetime,
+    approval: tuple[ApprovalId, int, str] | None = None,
+    limits: Sequence[LimitUse] = (),
+) -> Receipt:
+    """Take the right to one effect: the key, the approval and the limits, all or nothing.
+
+    Asked again by the same request it returns the receipt as it stands, and nothing is spent twice. A failed receipt
+    leaves its key free; a new one takes it, with the next attempt's number.
+
+    Args:
+        unit: The transaction; whatever is raised, the caller lets it roll back.
+        receipt_id: Of the receipt, should one be made.
+        key: From `key_of`.
+        request: What is called.
+        turn_id: Whose turn.
+        case_id: Which case.
+        conversation_id: Where.
+        owner: The calling process.
+        lease_s: For how long it may be calling, in seconds.
+        now: The moment of reservation; limits look back from it.
+        approval: Id, version and digest of the approval to spend, if the permit is one.
+        limits: What this effect uses of which limits.
+
+    Raises:
+        AlreadyDone: Another request did it.
+        InFlight: Another request is at it, or its outcome is unknown.
+        ApprovalError: The approval can't be spent on it.
+        LimitExceeded: A limit is used up.
+    """
+    live = _one(unit, _TABLE.c.live_key == key)
+    if live is not None:
+        if live.request_id == request.id:
+            return live
+        if live.state == "committed":
+            raise AlreadyDone(live, receipt_id=live.id)
+        raise InFlight(live, receipt_id=live.id, state=live.state)
+    attempt = 1 + len(unit.rows(select(_TABLE.c.id).where(_TABLE.c.key == key)))
+    if approval is not None:
+        approval_id, version, approved = approval
+        approvals.spend(unit, approval_id=approval_id, version=version, digest=approved)
+    if _one(unit, _TABLE.c.id == receipt_id) is not None:
+        receipt_id = ReceiptId(f"{receipt_id}.{attempt}")
+    limit_uses.use(unit, receipt_id=receipt_id, uses=limits, now=now)
+    body: dict[str, Json] = {"arguments": dict(request.arguments), "result": None}
+    unit.run(
+        insert(_TABLE).values(
+            id=receipt_id,
+            key=key,
+            live_key=key,
+            request_id=request.id,
+            approval_id=approval[0] if approval else None,
+            turn_id=turn_id,
+            case_id=case_id,
+            conversation_id=conversation_id,
+            tool=request.tool,
+            state="reserved",
+            attempt=attempt,
+            reserved_at=now,
+            started_at=None,
+            ended_at=None,
+            error_code="",
+            owner=owner,
+            lease_until=now + timedelta(seconds=lease_s),
+            body=unit.vault.seal(conversation_key(conversation_id), _place(receipt_id), body),
+        )
+    )
+    return get(unit, receipt_id=receipt_id)
+
+
+def get(unit: Unit, *, receipt_id: ReceiptId) -> Receipt:
+    """The receipt with this id.
+
+    Raises:
+        RecordNotFound: There is none.
+    """
+    found = _one(unit, _TABLE.c.id == receipt_id)
+    if found is None:
+        raise RecordNotFound("receipt", receipt_id)
+    return found
+
+
+def mark_executing(unit: Unit, *, receipt_id: ReceiptId, owner: str, lease_s: float, now: datetime) -> Receipt:
+    """Say that the call begins now. From unknown it is a repeat, decided after the system of record was asked."""
+    known = get(unit, receipt_id=receipt_id)
+    return _move(
+        unit,
+        known,
+        "executing",
+        of=("reserved", "unknown"),
+        owner=owner,
+        lease_until=now + timedelta(seconds=lease_s),
+        started_at=now,
+        attempt=known.attempt + (1 if known.state == "unknown" else 0),
+    )
+
+
+def renew(unit: Unit, *, receipt_id: ReceiptId, owner: str, lease_s: float, now: datetime) -> Receipt:
+    """The owner's heartbeat: it is still calling.
+
+    Raises:
+        ReceiptStateError: It is not executing any more, or another process executes it.
+    """
+    known = get(unit, receipt_id=receipt_id)
+    if known.owner != owner:
+        raise ReceiptStateError(receipt_id, state=f"{known.state} by another process", wanted="executing")
+    return _move(unit, known, "executing", of=("executing",), lease_until=now + timedelta(seconds=lease_s))
+
+
+def commit(unit: Unit, *, receipt_id: ReceiptId, result: Mapping[str, Json], now: datetime) -> Receipt:
+    """Record that the effect happened, and with what result. Also from unknown, once the system of record says so."""
+    known = get(unit, receipt_id=receipt_id)
+    body: dict[str, Json] = {"arguments": known.arguments, "result": dict(result)}
+    sealed = unit.vault.seal(conversation_key(known.conversation_id), _place(receipt_id), body)
+    return _move(unit, known, "committed", of=("executing", "unknown"), body=sealed, ended_at=now, error_code="")
+
+
+def fail(unit: Unit, *, receipt_id: ReceiptId, error_code: str, now: datetime) -> Receipt:
+    """Record that the effect certainly did not happen; its key and its share of limits are free again."""
+    known = get(unit, receipt_id=receipt_id)
+    failed = _move(unit, known, "failed", of=_UNFINISHED, ended_at=now, error_code=error_code, live_key=None)
+    limit_uses.release(unit, receipt_id=receipt_id)
+    return failed
+
+
+def mark_unknown(unit: Unit, *, receipt_id: ReceiptId, error_code: str, now: datetime) -> Receipt:
+    """Record that the call was lost: it may have happened. Key and limits stay taken."""
+    known = get(unit, receipt_id=receipt_id)
+    return _move(unit, known, "unknown", of=("executing",), ended_at=now, error_code=error_code)
+
+
+def of_request(unit: Unit, *, request_id: RequestId) -> Receipt | None:
+    """The latest receipt of a request, or None."""
+    found = _many(unit, _TABLE.c.request_id == request_id)
+    return found[-1] if found else None
+
+
+def of_key(unit: Unit, *, key: str) -> Receipt | None:
+    """The live receipt of an effect, or None."""
+    return _one(unit, _TABLE.c.live_key == key)
+
+
+def of_turn(unit: Unit, *, turn_id: TurnId) -> list[Receipt]:
+    """A turn's receipts in the order they were reserved."""
+    return _many(unit, _TABLE.c.turn_id == turn_id)
+
+
+def of_case(unit: Unit, *, case_id: CaseId) -> list[Receipt]:
+    """A case's receipts in the order they were reserved."""
+    return _many(unit, _TABLE.c.case_id == case_id)
+
+
+def unfinished(unit: Unit) -> list[Receipt]:
+    """Receipts that are reserved, executing or unknown: what recovery looks at."""
+    return _many(unit, _TABLE.c.state.in_(_UNFINISHED))
+
+
+def _move(unit: Unit, known: Receipt, state: ReceiptState, *, of: Sequence[str], **values: Any) -> Receipt:
+    """Compare and set: only from the state that was read, and only if that state allows it."""
+    if known.state not in of:
+        raise ReceiptStateError(known.id, state=known.state, wanted=state)
+    moved = unit.run(
+        update(_TABLE)
+        .where((_TABLE.c.id == known.id) & (_TABLE.c.state == known.state) & (_TABLE.c.owner == known.owner))
+        .values(state=state, **values)
+    )
+    if moved != 1:
+        raise ReceiptStateError(known.id, state="changed meanwhile", wanted=state)
+    return get(unit, receipt_id=known.id)
+
+
+def _one(unit: Unit, condition: Any) -> Receipt | None:
+    row = unit.first(select(_TABLE).where(condition))
+    return None if row is None else _receipt(unit, row)
+
+
+def _many(unit: Unit, condition: Any) -> list[Receipt]:
+    rows = unit.rows(select(_TABLE).where(condition).order_by(_TABLE.c.reserved_at, _TABLE.c.attempt, _TABLE.c.id))
+    return [_receipt(unit, row) for row in rows]
+
+
+def _place(receipt_id: str) -> str:
+    return f"receipts:{receipt_id}"
+
+
+def _receipt(unit: Unit, row: Mapping[Any, Any]) -> Receipt:
+    conversation_id = ConversationId(row["conversation_id"])
+    body = unit.vault.unseal_object(conversation_key(conversation_id), _place(row["id"]), row["body"])
+    return Receipt(
+        id=ReceiptId(row["id"]),
+        key=row["key"],
+        request_id=RequestId(row["request_id"]),
+        approval_id=row["approval_id"],
+        turn_id=TurnId(row["turn_id"]),
+        case_id=row["case_id"],
+        conversation_id=conversation_id,
+        tool=row["tool"],
+        state=cast(ReceiptState, row["state"]),
+        attempt=row["attempt"],
+        reserved_at=row["reserved_at"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        error_code=row["error_code"],
+        owner=row["owner"],
+        lease_until=row["lease_until"],
+        arguments=cast(dict[str, Json], body["arguments"]),
+        result=cast("dict[str, Json] | None", body["result"]),
+    )

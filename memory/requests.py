@@ -1,0 +1,311 @@
+"""Action requests and what policy decided on them, both stored before anything acts on them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from sqlalchemy import Column, UniqueConstraint, func, insert, select
+from sqlmodel import Field
+
+from memory import receipts
+from memory.errors import RecordNotFound
+from memory.rows import SERIAL, Moment, Row, table_of
+from memory.unit import Unit
+from memory.vault import conversation_key
+from policies.words import (
+    ActionRequest,
+    CaseId,
+    ConversationId,
+    HistoryEvent,
+    Json,
+    Origin,
+    Provenance,
+    RequestId,
+    TurnId,
+)
+
+Phase = Literal["guard", "act", "edit"]
+
+
+class RequestTable(Row, table=True):
+    """One proposed call; its arguments and reasons are sealed."""
+
+    __tablename__ = "requests"
+    __table_args__ = (UniqueConstraint("turn_id", "ordinal", "supersedes"),)
+
+    id: str = Field(primary_key=True)
+    turn_id: str
+    ordinal: int
+    supersedes: str
+    case_id: str | None = Field(index=True)
+    conversation_id: str
+    tool: str
+    specialist: str
+    created_at: datetime = Field(sa_type=Moment)
+    body: bytes
+
+
+class DecisionTable(Row, table=True):
+    """One decision with the situation it was made in, enough to make it again; sealed."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (UniqueConstraint("request_id", "ordinal"),)
+
+    seq: int | None = Field(default=None, sa_column=Column(SERIAL, primary_key=True, autoincrement=True))
+    request_id: str
+    ordinal: int
+    phase: str
+    effect: str
+    policy_version: str
+    created_at: datetime = Field(sa_type=Moment)
+    body: bytes
+
+
+_REQUESTS = table_of(RequestTable)
+_DECISIONS = table_of(DecisionTable)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """A stored request and where it stands."""
+
+    request: ActionRequest
+    turn_id: TurnId
+    ordinal: int
+    """Which request of the turn, counted from 0."""
+    supersedes: RequestId | None
+    """The request that a reviewer edited into this one."""
+    case_id: CaseId | None
+    conversation_id: ConversationId
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """A stored decision, as plain JSON."""
+
+    request_id: RequestId
+    ordinal: int
+    """Which decision on this request, counted from 0."""
+    phase: Phase
+    effect: str
+    policy_version: str
+    decision: dict[str, Json]
+    situation: dict[str, Json]
+    created_at: datetime
+
+
+def save_request(
+    unit: Unit,
+    *,
+    turn_id: TurnId,
+    ordinal: int,
+    request: ActionRequest,
+    case_id: CaseId | None,
+    conversation_id: ConversationId,
+    now: datetime,
+    supersedes: RequestId | None = None,
+) -> RequestRow:
+    """Store a request; if its place in the turn has one already, that one stands and is returned."""
+    row = unit.first(
+        select(_REQUESTS).where(
+            (_REQUESTS.c.turn_id == turn_id)
+            & (_REQUESTS.c.ordinal == ordinal)
+            & (_REQUESTS.c.supersedes == (supersedes or ""))
+        )
+    )
+    if row is not None:
+        return _request_row(unit, row)
+    unit.run(
+        insert(_REQUESTS).values(
+            id=request.id,
+            turn_id=turn_id,
+            ordinal=ordinal,
+            supersedes=supersedes or "",
+            case_id=case_id,
+            conversation_id=conversation_id,
+            tool=request.tool,
+            specialist=request.specialist,
+            created_at=now,
+            body=unit.vault.seal(conversation_key(conversation_id), _place(request.id), request_to_json(request)),
+        )
+    )
+    return RequestRow(request, turn_id, ordinal, supersedes, case_id, conversation_id, now)
+
+
+def get_request(unit: Unit, *, request_id: RequestId) -> RequestRow:
+    """The request with this id.
+
+    Raises:
+        RecordNotFound: There is none.
+    """
+    row = unit.first(select(_REQUESTS).where(_REQUESTS.c.id == request_id))
+    if row is None:
+        raise RecordNotFound("request", request_id)
+    return _request_row(unit, row)
+
+
+def request_at(unit: Unit, *, turn_id: TurnId, ordinal: int) -> RequestRow | None:
+    """The request at this place of the turn, in its latest edition; None if there is none."""
+    editions = [row for row in of_turn(unit, turn_id=turn_id) if row.ordinal == ordinal]
+    return editions[-1] if editions else None
+
+
+def of_turn(unit: Unit, *, turn_id: TurnId) -> list[RequestRow]:
+    """A turn's requests in order; an edited one stands behind the one it supersedes."""
+    rows = unit.rows(select(_REQUESTS).where(_REQUESTS.c.turn_id == turn_id).order_by(_REQUESTS.c.ordinal))
+    stored = [_request_row(unit, row) for row in rows]
+    ages = {row.request.id: row for row in stored}
+
+    def edition(row: RequestRow) -> int:
+        age = 0
+        while row.supersedes is not None and row.supersedes in ages:
+            row = ages[row.supersedes]
+            age += 1
+        return age
+
+    return sorted(stored, key=lambda row: (row.ordinal, edition(row), row.created_at))
+
+
+def save_decision(
+    unit: Unit,
+    *,
+    request_id: RequestId,
+    phase: Phase,
+    decision: Mapping[str, Json],
+    situation: Mapping[str, Json],
+    now: datetime,
+) -> DecisionRow:
+    """Store one decision on a stored request; there may be several: guarding, after an edit, just before acting.
+
+    Args:
+        unit: The transaction.
+        request_id: On what.
+        phase: At which moment.
+        decision: As plain JSON; its "effect" and "policy_version" also stand in clear.
+        situation: What else it was made from, as plain JSON.
+        now: When.
+    """
+    request = get_request(unit, request_id=request_id)
+    count = int(unit.value(select(func.count()).select_from(_DECISIONS).where(_DECISIONS.c.request_id == request_id)))
+    stored = DecisionRow(
+        request_id=request_id,
+        ordinal=count,
+        phase=phase,
+        effect=str(decision["effect"]),
+        policy_version=str(decision["policy_version"]),
+        decision=dict(decision),
+        situation=dict(situation),
+        created_at=now,
+    )
+    body: dict[str, Json] = {"decision": stored.decision, "situation": stored.situation}
+    unit.run(
+        insert(_DECISIONS).values(
+            request_id=request_id,
+            ordinal=count,
+            phase=phase,
+            effect=stored.effect,
+            policy_version=stored.policy_version,
+            created_at=now,
+            body=unit.vault.seal(conversation_key(request.conversation_id), _decision_place(request_id, count), body),
+        )
+    )
+    return stored
+
+
+def decisions_of(unit: Unit, *, request_id: RequestId) -> list[DecisionRow]:
+    """All decisions on a request, in the order they were made."""
+    rows = unit.rows(select(_DECISIONS).where(_DECISIONS.c.request_id == request_id).order_by(_DECISIONS.c.ordinal))
+    if not rows:
+        return []
+    owner = conversation_key(get_request(unit, request_id=request_id).conversation_id)
+    stored = []
+    for row in rows:
+        body = unit.vault.unseal_object(owner, _decision_place(request_id, row["ordinal"]), row["body"])
+        stored.append(
+            DecisionRow(
+                request_id=request_id,
+                ordinal=row["ordinal"],
+                phase=cast(Phase, row["phase"]),
+                effect=row["effect"],
+                policy_version=row["policy_version"],
+                decision=cast(dict[str, Json], body["decision"]),
+                situation=cast(dict[str, Json], body["situation"]),
+                created_at=row["created_at"],
+            )
+        )
+    return stored
+
+
+def history(unit: Unit, *, case_ids: Sequence[CaseId]) -> list[HistoryEvent]:
+    """The calls of these cases that ended, well or badly, in order: what procedure rules read."""
+    ended = [
+        receipt
+        for case_id in case_ids
+        for receipt in receipts.of_case(unit, case_id=case_id)
+        if receipt.state in ("committed", "failed")
+    ]
+    return [
+        HistoryEvent(
+            kind="call",
+            tool=receipt.tool,
+            arguments=receipt.arguments,
+            ok=receipt.state == "committed",
+            at=receipt.ended_at,
+            result=receipt.result,
+        )
+        for receipt in sorted(ended, key=lambda receipt: (receipt.ended_at or receipt.reserved_at, receipt.id))
+    ]
+
+
+def request_to_json(request: ActionRequest) -> dict[str, Json]:
+    """The request as plain JSON."""
+    return {
+        "id": request.id,
+        "tool": request.tool,
+        "arguments": dict(request.arguments),
+        "specialist": request.specialist,
+        "why": request.why,
+        "provenance": {
+            name: {"origin": source.origin.value, "ref": source.ref} for name, source in request.provenance.items()
+        },
+        "occurrence": request.occurrence,
+    }
+
+
+def request_from_json(data: Mapping[str, Any]) -> ActionRequest:
+    """The request that `request_to_json` wrote."""
+    return ActionRequest(
+        id=RequestId(data["id"]),
+        tool=data["tool"],
+        arguments=data["arguments"],
+        specialist=data["specialist"],
+        why=data["why"],
+        provenance={
+            name: Provenance(Origin(source["origin"]), source["ref"]) for name, source in data["provenance"].items()
+        },
+        occurrence=data["occurrence"],
+    )
+
+
+def _place(request_id: str) -> str:
+    return f"requests:{request_id}"
+
+
+def _decision_place(request_id: str, ordinal: int) -> str:
+    return f"decisions:{request_id}:{ordinal}"
+
+
+def _request_row(unit: Unit, row: Mapping[Any, Any]) -> RequestRow:
+    conversation_id = ConversationId(row["conversation_id"])
+    body = unit.vault.unseal_object(conversation_key(conversation_id), _place(row["id"]), row["body"])
+    return RequestRow(
+        request=request_from_json(body),
+        turn_id=TurnId(row["turn_id"]),
+        ordinal=row["ordinal"],
+        supersedes=RequestId(row["supersedes"]) if row["supersedes"] else None,
+        case_id=row["case_id"],
+        conversation_id=conversation_id,
+        created_at=row["created_at"],
+    )

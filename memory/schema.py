@@ -1,0 +1,49 @@
+"""All tables of memory in one place, for whoever creates or migrates them."""
+
+from memory import (
+    api_keys,
+    approvals,
+    audit,
+    cases,
+    conversations,
+    customers,
+    evidence,
+    handoffs,
+    inbox,
+    knowledge,
+    limit_uses,
+    outbox,
+    readings,
+    receipts,
+    requests,
+    snapshots,
+    timeline,
+    turns,
+    vault,
+)
+from memory.rows import Row
+
+METADATA = Row.metadata
+
+MODULES = (
+    api_keys,
+    approvals,
+    audit,
+    cases,
+    conversations,
+    customers,
+    evidence,
+    handoffs,
+    inbox,
+    knowledge,
+    limit_uses,
+    outbox,
+    readings,
+    receipts,
+    requests,
+    snapshots,
+    timeline,
+    turns,
+    vault,
+)
+"""The modules that declare tables; importing them is what fills the metadata."""

@@ -1,0 +1,259 @@
+"""Keys and seals: a conversation's words are encrypted under its own key, so that a key destroyed is words forgotten.
+
+A conversation's key is wrapped by the master key, and by its customer's key once the two are linked. Destroying the
+customer's key makes everything unreadable that hangs on it, backups included.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import NewType
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+from sqlmodel import Field
+
+from memory.errors import CustomerConflict, KeyGone, SealBroken, WrongMasterKey
+from memory.rows import Row, table_of
+from policies.words import ConversationId, CustomerId, Json
+
+KeyOwner = NewType("KeyOwner", str)
+"""Whose key: a conversation, a customer, or the system itself."""
+
+SYSTEM = KeyOwner("system")
+MASTER = "master"
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+_FORMAT = b"\x01"
+
+
+class KeyRow(Row, table=True):
+    """One wrapped key. A destroyed key leaves its row behind, empty, so that nothing makes it anew."""
+
+    __tablename__ = "keys"
+
+    owner: str = Field(primary_key=True)
+    wrapped: bytes | None
+    wrapped_by: str = Field(index=True)
+
+
+_KEYS = table_of(KeyRow)
+
+
+def conversation_key(conversation_id: ConversationId) -> KeyOwner:
+    """The owner name of a conversation's key."""
+    return KeyOwner(f"conversation:{conversation_id}")
+
+
+def customer_key(customer_id: CustomerId) -> KeyOwner:
+    """The owner name of a customer's key."""
+    return KeyOwner(f"customer:{customer_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """An unwrapped key with the two working keys derived from it."""
+
+    raw: bytes
+    cipher: AESGCM
+    mac: bytes
+
+    @classmethod
+    def of(cls, raw: bytes) -> "_Key":
+        return cls(raw=raw, cipher=AESGCM(_derive(raw, b"seal")), mac=_derive(raw, b"mac"))
+
+
+class KeyCache:
+    """The unwrapped keys that this process holds in memory: the master's, and a bounded number of others."""
+
+    def __init__(self, master_key: bytes, *, size: int = 10_000) -> None:
+        if len(master_key) != KEY_BYTES:
+            raise ValueError(f"A master key has {KEY_BYTES} bytes.")
+        self.master = _Key.of(master_key)
+        self._size = size
+        self._keys: OrderedDict[str, _Key] = OrderedDict()
+        self._lock = threading.Lock()
+        self.generation = 0
+        """Grows when keys are destroyed; what was read before that is not cached after it."""
+
+    def get(self, owner: str) -> _Key | None:
+        """The key if it is in memory."""
+        with self._lock:
+            key = self._keys.get(owner)
+            if key is not None:
+                self._keys.move_to_end(owner)
+            return key
+
+    def keep(self, keys: dict[str, _Key], *, generation: int) -> None:
+        """Keep keys that were read or made in a transaction that is committed now."""
+        with self._lock:
+            if generation != self.generation:
+                return
+            self._keys.update(keys)
+            while len(self._keys) > self._size:
+                self._keys.popitem(last=False)
+
+    def forget(self) -> None:
+        """Drop all keys but the master's; they are read again when needed."""
+        with self._lock:
+            self._keys.clear()
+            self.generation += 1
+
+
+class Vault:
+    """One transaction's way to the keys.
+
+    Keys made here are shared with others only after the transaction committed (`settle`): a key whose row was rolled
+    back must never seal anything.
+    """
+
+    def __init__(self, session: Session, cache: KeyCache) -> None:
+        self._session = session
+        self._cache = cache
+        self._generation = cache.generation
+        self._fresh: dict[str, _Key] = {}
+        self._destroyed = False
+
+    def seal(self, owner: KeyOwner, place: str, data: Json) -> bytes:
+        """Encrypt JSON for one place; the owner's key is made when it has none.
+
+        Args:
+            owner: Whose key.
+            place: Table and row, "inbox:c1:message:m1". The seal opens nowhere else.
+            data: Plain JSON; NaN and infinity are refused.
+        """
+        plain = json.dumps(data, separators=(",", ":"), allow_nan=False).encode()
+        return _encrypt(self._key(owner, create=True).cipher, plain, place)
+
+    def unseal(self, owner: KeyOwner, place: str, sealed: bytes) -> Json:
+        """Decrypt what `seal` made for this owner and place.
+
+        Raises:
+            KeyGone: The owner's key was destroyed, or never was.
+            SealBroken: The bytes were changed or belong to another place.
+        """
+        try:
+            plain = _decrypt(self._key(owner, create=False).cipher, sealed, place)
+        except InvalidTag:
+            raise SealBroken(place) from None
+        data: Json = json.loads(plain)
+        return data
+
+    def unseal_object(self, owner: KeyOwner, place: str, sealed: bytes) -> dict[str, Json]:
+        """`unseal` for what was sealed as a JSON object."""
+        data = self.unseal(owner, place, sealed)
+        if not isinstance(data, dict):
+            raise SealBroken(place)
+        return data
+
+    def mac(self, owner: KeyOwner, data: bytes) -> str:
+        """A keyed digest (HMAC-SHA256, hex) that nobody can check or guess against once the key is gone."""
+        return hmac.digest(self._key(owner, create=True).mac, data, hashlib.sha256).hex()
+
+    def has_key(self, owner: KeyOwner) -> bool:
+        """Whether the owner's key exists and can be unwrapped."""
+        try:
+            self._key(owner, create=False)
+        except KeyGone:
+            return False
+        return True
+
+    def link(self, *, conversation_id: ConversationId, customer_id: CustomerId) -> None:
+        """Wrap the conversation's key by the customer's; what was sealed before stays readable.
+
+        Raises:
+            CustomerConflict: The conversation hangs on another customer's key.
+        """
+        owner, customer = conversation_key(conversation_id), customer_key(customer_id)
+        key, wrapping = self._key(owner, create=True), self._key(customer, create=True)
+        wrapped_by = self._session.execute(select(_KEYS.c.wrapped_by).where(_KEYS.c.owner == owner)).scalar_one()
+        if wrapped_by == customer:
+            return
+        if wrapped_by != MASTER:
+            raise CustomerConflict(conversation_id)
+        self._session.execute(
+            update(_KEYS)
+            .where(_KEYS.c.owner == owner)
+            .values(wrapped=_wrap(wrapping, key.raw, owner), wrapped_by=customer)
+        )
+
+    def destroy(self, owner: KeyOwner) -> None:
+        """Remove a key for ever, and with a customer's key all that it wraps."""
+        exists = self._session.execute(select(_KEYS.c.owner).where(_KEYS.c.owner == owner)).first()
+        if exists is None:
+            self._session.execute(insert(_KEYS).values(owner=owner, wrapped=None, wrapped_by=MASTER))
+        self._session.execute(
+            update(_KEYS).where((_KEYS.c.owner == owner) | (_KEYS.c.wrapped_by == owner)).values(wrapped=None)
+        )
+        self._fresh.clear()
+        self._destroyed = True
+        self._cache.forget()
+
+    def settle(self) -> None:
+        """Share what this transaction learned. Called after its commit."""
+        if self._destroyed:
+            self._cache.forget()
+        elif self._fresh:
+            self._cache.keep(self._fresh, generation=self._generation)
+
+    def check_master(self) -> None:
+        """Make sure that the master key is the one this database was made with.
+
+        Raises:
+            WrongMasterKey: It is not.
+        """
+        self._key(SYSTEM, create=True)
+
+    def _key(self, owner: str, *, create: bool) -> _Key:
+        key = self._fresh.get(owner)
+        if key is None and not self._destroyed:
+            key = self._cache.get(owner)
+        if key is None:
+            key = self._load(owner, create=create)
+            self._fresh[owner] = key
+        return key
+
+    def _load(self, owner: str, *, create: bool) -> _Key:
+        row = self._session.execute(select(_KEYS.c.wrapped, _KEYS.c.wrapped_by).where(_KEYS.c.owner == owner)).first()
+        if row is None:
+            if not create:
+                raise KeyGone(owner)
+            # Keys and nonces are the one randomness that nobody may choose, so it doesn't come in as an argument.
+            key = _Key.of(os.urandom(KEY_BYTES))
+            self._session.execute(
+                insert(_KEYS).values(owner=owner, wrapped=_wrap(self._cache.master, key.raw, owner), wrapped_by=MASTER)
+            )
+            return key
+        if row.wrapped is None:
+            raise KeyGone(owner)
+        wrapping = self._cache.master if row.wrapped_by == MASTER else self._key(row.wrapped_by, create=False)
+        try:
+            return _Key.of(_decrypt(AESGCM(_derive(wrapping.raw, b"wrap")), row.wrapped, f"keys:{owner}"))
+        except InvalidTag:
+            raise WrongMasterKey from None
+
+
+def _derive(raw: bytes, purpose: bytes) -> bytes:
+    """A working key for one purpose. Source: HKDF-Expand, one block (RFC 5869); the input key is uniform."""
+    return hmac.digest(raw, purpose + b"\x01", hashlib.sha256)
+
+
+def _wrap(wrapping: _Key, raw: bytes, owner: str) -> bytes:
+    return _encrypt(AESGCM(_derive(wrapping.raw, b"wrap")), raw, f"keys:{owner}")
+
+
+def _encrypt(cipher: AESGCM, plain: bytes, place: str) -> bytes:
+    nonce = os.urandom(_NONCE_BYTES)
+    return _FORMAT + nonce + cipher.encrypt(nonce, plain, place.encode())
+
+
+def _decrypt(cipher: AESGCM, sealed: bytes, place: str) -> bytes:
+    if sealed[:1] != _FORMAT:
+        raise InvalidTag
+    return cipher.decrypt(sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :], place.encode())

@@ -150,6 +150,21 @@ class Known(Typed):
     source: str = ""
 
 
+AttemptState = Literal[
+    "committed",
+    "failed",
+    "unknown",
+    "denied",
+    "needs_confirmation",
+    "waiting",
+    "rejected",
+    "responded",
+    "withdrawn",
+    "expired",
+    "escalated",
+]
+
+
 class Attempt(Typed):
     """A request made earlier in this case, and what became of it."""
 
@@ -157,19 +172,7 @@ class Attempt(Typed):
     tool: str
     arguments: dict[str, Json]
     step: str = ""
-    state: Literal[
-        "committed",
-        "failed",
-        "unknown",
-        "denied",
-        "needs_confirmation",
-        "waiting",
-        "rejected",
-        "responded",
-        "withdrawn",
-        "expired",
-        "escalated",
-    ]
+    state: AttemptState
     code: str = ""
     """Refusal code of the tool, or the first rule that denied."""
     message: str = ""

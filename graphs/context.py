@@ -1,0 +1,59 @@
+"""What the nodes of one run share: stores, playbook, specialists, clock, and the fence that every write passes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from agents.specialists import Specialists
+from graphs.playbook import Playbook
+from memory.retrieval import Retriever
+from memory.store import Fence, Store, Unit
+from policies.words import ConversationId
+from tools.registry import Registry
+from tools.spec import BusinessSystem
+
+T = TypeVar("T")
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every turn of this process shares."""
+
+    store: Store
+    playbook: Playbook
+    specialists: Specialists
+    retriever: Retriever
+    systems: dict[str, BusinessSystem]
+    clock: Clock
+    """Gives the present moment, aware, UTC."""
+    fact_timeout_s: float = 3.0
+    """How long a fact provider may take before its facts count as unknown."""
+
+    @property
+    def tools(self) -> Registry:
+        """The playbook's tools."""
+        return self.playbook.tools
+
+
+@dataclass(frozen=True, slots=True)
+class TurnContext:
+    """The house and this run's right to write. Not persisted: given anew to every run and resume."""
+
+    house: House
+    conversation_id: ConversationId
+    epoch: int
+
+    async def read(self, work: Callable[[Unit], T]) -> T:
+        """Read rows, outside of any transaction of ours."""
+        return await self.house.store.read(work)
+
+    async def write(self, work: Callable[[Unit], T]) -> T:
+        """Write rows in one transaction. Raises `FencedOut` if another run has taken the conversation over."""
+        return await self.house.store.write(work, fence=Fence(self.conversation_id, self.epoch))
+
+    @property
+    def now(self) -> datetime:
+        """The present moment."""
+        return self.house.clock()

@@ -1,0 +1,33 @@
+"""Errors of the graphs floor.
+
+GraphError
+├── RunnerClosed        the runner is shutting down
+├── TurnNotFound        no turn of that id
+├── EditRefused         a reviewer's edit that can't be: another tool, arguments that don't fit, or policy says no
+├── NotWithPerson       a handback of a conversation that no person has
+└── PlanExhausted       a turn went round too often without coming to an end
+"""
+
+
+class GraphError(Exception):
+    """Something about running a turn went wrong."""
+
+
+class RunnerClosed(GraphError):
+    """The runner is shutting down and takes no more work. Send the message again; nothing was lost."""
+
+
+class TurnNotFound(GraphError):
+    """There is no turn of that id."""
+
+
+class EditRefused(GraphError):
+    """The edit can't be made; the approval is as it was. The message says which argument or rule stands against it."""
+
+
+class NotWithPerson(GraphError):
+    """This conversation is with the AI already; there is nothing to hand back."""
+
+
+class PlanExhausted(GraphError):
+    """The turn made as many attempts as one turn may; it goes to a person."""

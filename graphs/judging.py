@@ -1,0 +1,301 @@
+"""Asking policy about one request: facts read now, the situation gathered from rows, the engine's answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from agents.local.checks import DueCheck
+from agents.tasks import EligibilityTask
+from graphs.context import House
+from memory import cases, conversations, evidence, receipts, requests
+from memory.store import Unit
+from policies.words import (
+    ActionRequest,
+    CaseId,
+    ConversationId,
+    Decision,
+    Effect,
+    Facts,
+    HistoryEvent,
+    Json,
+    Origin,
+    Provenance,
+    RuleVerdict,
+    Situation,
+)
+from tools.errors import ToolArgumentsError, UnknownTool
+from tools.spec import ToolContext
+
+LONGEST_WINDOW = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One decision with all that it was made from, so that it can be made again."""
+
+    request: ActionRequest
+    """With canonical arguments and checked provenance."""
+    decision: Decision
+    facts: Facts
+    situation: Situation
+    missing: Mapping[str, str]
+    """Facts that could not be read, and why."""
+    lacks_only_confirmation: bool = False
+    """It would be allowed, or go to a person, if the customer confirmed these very details."""
+
+
+async def judge(
+    house: House,
+    request: ActionRequest,
+    *,
+    conversation_id: ConversationId,
+    case_id: CaseId,
+    signals: Mapping[str, Json],
+    now: datetime,
+    confirmed_as: ActionRequest | None = None,
+) -> Judged:
+    """Read the facts and let policy decide. Never raises for anything that is wrong with the request.
+
+    Args:
+        house: Stores, tools, policies.
+        request: What is proposed; its claims of provenance are checked.
+        conversation_id: Where.
+        case_id: For which case.
+        signals: Readings that triggers at calls may use.
+        now: The moment of the decision.
+        confirmed_as: For a person's edit: the request that the customer said yes to. That yes holds for the edit too,
+            since a person answers for the difference (docs/design/edits.md).
+    """
+    gathered = await house.store.read(lambda unit: _gather(unit, house, conversation_id, case_id))
+    situation = replace(gathered.situation, now=now, signals=dict(signals))
+    try:
+        arguments = house.tools.validate(request.tool, request.arguments)
+    except (UnknownTool, ToolArgumentsError) as problem:
+        return Judged(request, _refused(house, problem), {}, situation, {})
+    facts_read = await house.tools.read_facts(
+        request.tool,
+        arguments,
+        ToolContext(
+            systems=house.systems, customer_id=situation.customer_id, idempotency_key=f"facts:{request.id}", now=now
+        ),
+        timeout_s=house.fact_timeout_s,
+    )
+    facts = facts_read.facts
+    request = replace(
+        request,
+        arguments=arguments,
+        provenance={
+            name: checked(
+                request.provenance.get(name), value, facts, gathered.statements, _constant(house, situation, request, name)
+            )
+            for name, value in arguments.items()
+        },
+    )
+    if confirmed_as is not None:
+        situation = replace(situation, history=_carried(situation.history, confirmed_as, request))
+    engine = house.playbook.policies
+    keys = engine.limits_for(request, facts, situation)
+    if keys:
+        uses = await house.store.read(
+            lambda unit: receipts.uses(unit, keys=[use.key for use in keys], since=now - LONGEST_WINDOW)
+        )
+        situation = replace(situation, uses={key: tuple(past) for key, past in uses.items()})
+    decision = engine.decide(request, facts, situation)
+    return Judged(
+        request,
+        decision,
+        facts,
+        situation,
+        facts_read.missing,
+        lacks_only_confirmation=_lacks_only_confirmation(house, request, decision, facts, situation),
+    )
+
+
+def _carried(
+    history: tuple[HistoryEvent, ...], confirmed_as: ActionRequest, request: ActionRequest
+) -> tuple[HistoryEvent, ...]:
+    """The history with the customer's yes to the original counted for the edit."""
+    return tuple(
+        replace(event, arguments=request.arguments)
+        if event.kind == "confirmation"
+        and event.tool == confirmed_as.tool
+        and event.arguments == dict(confirmed_as.arguments)
+        else event
+        for event in history
+    )
+
+
+def _lacks_only_confirmation(
+    house: House, request: ActionRequest, decision: Decision, facts: Facts, situation: Situation
+) -> bool:
+    if decision.effect is not Effect.DENY or not any(duty.kind == "confirm" for duty in decision.obligations):
+        return False
+    confirmed = HistoryEvent("confirmation", request.tool, request.arguments, at=situation.now)
+    then = house.playbook.policies.decide(request, facts, replace(situation, history=(*situation.history, confirmed)))
+    return then.effect in {Effect.ALLOW, Effect.REQUIRE_APPROVAL}
+
+
+async def situation_of(
+    house: House,
+    conversation_id: ConversationId,
+    case_id: CaseId,
+    signals: Mapping[str, Json],
+    now: datetime,
+) -> Situation:
+    """The moment as triggers see it, without a request."""
+    gathered = await house.store.read(lambda unit: _gather(unit, house, conversation_id, case_id))
+    return replace(gathered.situation, now=now, signals=dict(signals))
+
+
+async def facts_for_check(
+    house: House, due: DueCheck, *, conversation_id: ConversationId, case_id: CaseId, now: datetime
+) -> EligibilityTask:
+    """A due check as a task: its inputs from slots and evidence, and from the facts of the tool that it guards."""
+    facts: Facts = {}
+    if due.fact_inputs and due.tool:
+        gathered = await house.store.read(lambda unit: _gather(unit, house, conversation_id, case_id))
+        context = ToolContext(
+            systems=house.systems,
+            customer_id=gathered.situation.customer_id,
+            idempotency_key=f"check:{case_id}:{due.step.id}",
+            now=now,
+        )
+        read = await house.tools.read_facts(due.tool, due.arguments, context, timeout_s=house.fact_timeout_s)
+        facts = read.facts
+    inputs = dict(due.inputs)
+    inputs |= {name: facts[fact].value for name, fact in due.fact_inputs.items() if fact in facts}
+    return EligibilityTask(journey=due.journey, step=due.step.id, table=due.step.check, inputs=inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    situation: Situation
+    statements: Mapping[str, tuple[Origin, Json]]
+
+
+def _gather(unit: Unit, house: House, conversation_id: ConversationId, case_id: CaseId) -> _Gathered:
+    conversation = conversations.get(unit, conversation_id=conversation_id)
+    case = cases.get(unit, case_id=case_id)
+    if conversation is None or case is None:
+        raise LookupError("The request's conversation or case is gone.")
+    rows = evidence.of_conversation(unit, conversation_id=conversation_id)
+    history = [
+        HistoryEvent(
+            "call", past["tool"], past["arguments"], ok=past["ok"], at=past["at"], result=past["result"]
+        )
+        for past in requests.history(unit, case_ids=[case_id])
+    ]
+    history += [
+        HistoryEvent("confirmation", row.value["tool"], row.value["arguments"], at=row.at)
+        for row in rows
+        if row.kind == "confirmation" and row.case_id == case_id and not row.spent
+    ]
+    journey = house.playbook.journeys.get(case.journey or "")
+    origins = {"customer": Origin.CUSTOMER, "person": Origin.PERSON}
+    return _Gathered(
+        Situation(
+            now=house.clock(),
+            customer_id=conversation.customer_id,
+            assurance=conversation.assurance,
+            level=house.playbook.level_of(case.journey),
+            channel=conversation.channel,
+            case_id=case_id,
+            journey=case.journey or "",
+            allowed_tools=(journey.allowed_tools | house.playbook.verification_tools) if journey else None,
+            history=tuple(sorted(history, key=lambda event: event.at or house.clock())),
+        ),
+        {row.id: (origins.get(row.kind, Origin.EVIDENCE), row.value) for row in rows},
+    )
+
+
+def checked(
+    claim: Provenance | None,
+    value: Json,
+    facts: Facts,
+    statements: Mapping[str, tuple[Origin, Json]],
+    constant: Json = None,
+) -> Provenance:
+    """Where an argument really came from: the claim if a row or fact bears it out, else the model made it up.
+
+    A specialist may say anything about its arguments; only what this conversation's rows and the facts just read
+    confirm counts.
+    """
+    if claim is None:
+        return Provenance(Origin.MODEL)
+    if claim.origin is Origin.FACT:
+        fact = facts.get(claim.ref)
+        return claim if fact is not None and fact.value == value else Provenance(Origin.MODEL, claim.ref)
+    if claim.origin in {Origin.EVIDENCE, Origin.CUSTOMER, Origin.PERSON, Origin.TABLE}:
+        origin, stated = statements.get(claim.ref, (Origin.MODEL, None))
+        if origin is not Origin.MODEL and _holds(stated, value):
+            return Provenance(origin, claim.ref)
+        return Provenance(Origin.MODEL, claim.ref)
+    if claim.origin is Origin.PLAYBOOK and constant is not None and value == constant:
+        return claim
+    return Provenance(Origin.MODEL, claim.ref)
+
+
+def _constant(house: House, situation: Situation, request: ActionRequest, argument: str) -> Json:
+    """What the journey's own steps say for this argument, or None if they leave it open."""
+    journey = house.playbook.journeys.get(situation.journey)
+    for step in journey.steps if journey else []:
+        source = step.arguments.get(argument, "")
+        if step.tool == request.tool and source.startswith("value:"):
+            return source.removeprefix("value:")
+    return None
+
+
+def _holds(stated: Json, value: Json) -> bool:
+    """Whether a statement contains the value, or all the parts of a list."""
+    if stated == value:
+        return True
+    if isinstance(value, list) and value:
+        return all(_holds(stated, part) for part in value)
+    if isinstance(stated, dict):
+        return any(_holds(part, value) for part in stated.values())
+    if isinstance(stated, list):
+        return any(_holds(part, value) for part in stated)
+    return False
+
+
+def _refused(house: House, problem: Exception) -> Decision:
+    return Decision(
+        effect=Effect.DENY,
+        verdicts=(RuleVerdict("arguments", Effect.DENY, str(problem), kind="error"),),
+        passed=(),
+        obligations=(),
+        facts={},
+        policy_version=house.playbook.policies.version,
+        error=str(problem),
+    )
+
+
+def differences(before: Decision, shown: Facts, after: Judged, clock_facts: frozenset[str]) -> dict[str, Json]:
+    """What changed between the decision that a person approved and the one in force now; empty if it stands.
+
+    It stands if effect, required people and obligations are equal and no fact that was shown, or that a matched rule
+    reads, differs, clock facts aside (P3).
+    """
+    changed: dict[str, Json] = {}
+    now = after.decision
+    if now.effect is not before.effect:
+        changed["effect"] = {"before": before.effect.value, "now": now.effect.value}
+    if _terms(now) != _terms(before):
+        changed["reviewers"] = {"before": _terms(before), "now": _terms(now)}
+    if [duty.kind for duty in now.obligations] != [duty.kind for duty in before.obligations]:
+        changed["obligations"] = {
+            "before": [duty.kind for duty in before.obligations],
+            "now": [duty.kind for duty in now.obligations],
+        }
+    for name in sorted((shown.keys() | before.facts.keys()) - clock_facts):
+        old = shown.get(name) or before.facts.get(name)
+        new = after.facts.get(name)
+        if old is not None and (new is None or new.value != old.value):
+            changed[name] = {"before": old.value, "now": new.value if new else None}
+    return changed
+
+
+def _terms(decision: Decision) -> Json:
+    if decision.approval is None:
+        return None
+    return {"role": decision.approval.role, "count": decision.approval.count}

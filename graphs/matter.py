@@ -1,0 +1,186 @@
+"""One case as the specialists see it: its evidence, what was attempted and what came of it, read from rows."""
+
+from dataclasses import dataclass
+
+from agents.tasks import Attempt, AttemptState, Confirmation, EligibilityVerdict, Known, Line, Question
+from memory import approvals, cases, conversations, evidence, receipts, requests, timeline
+from memory.approvals import Approval
+from memory.cases import Case
+from memory.conversations import Conversation
+from memory.evidence import Evidence
+from memory.requests import DecisionRow, RequestRow
+from memory.store import Unit
+from policies.canonical import decision_from_json
+from policies.words import ApprovalId, CaseId, ConversationId, RequestId, TurnId
+
+IDENTITY_SLOTS = frozenset({"email", "postcode", "phone", "name"})
+"""Evidence of these names says who is writing, so every case of the conversation sees it."""
+
+CUSTOMER_TRUST = 1
+PERSON_TRUST = 3
+SYSTEM_TRUST = 4
+"""How far a statement is believed: what a customer said, what a colleague said, what a system of record said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """Everything that one pass of workflow looks at."""
+
+    conversation: Conversation
+    case: Case
+    known: list[Known]
+    attempts: list[Attempt]
+    confirmations: list[Confirmation]
+    verdicts: list[EligibilityVerdict]
+    pending: list[Attempt]
+    """Requests of this conversation that wait for a person, in any turn."""
+    asked: dict[str, int]
+    question: Question | None
+    """What our last reply asked, whatever case it was about."""
+    transcript: list[Line]
+
+
+def approval_id_of(request_id: RequestId) -> ApprovalId:
+    """The approval of a request; an edit keeps it, whatever request then stands behind it."""
+    return ApprovalId(f"apr-{request_id.removeprefix('req-')}")
+
+
+def load(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId, turn_id: TurnId) -> Matter:
+    """Read one case as it stands, for one turn."""
+    conversation = conversations.get(unit, conversation_id=conversation_id)
+    case = cases.get(unit, case_id=case_id)
+    if conversation is None or case is None:
+        raise LookupError("The turn's conversation or case is gone.")
+    rows = _visible(unit, conversation, case)
+    attempts = [
+        _attempt(unit, row, turn_id) for row in requests.of_case(unit, case_id=case_id) if row.supersedes is None
+    ]
+    waiting = [
+        _attempt(unit, requests.get_request(unit, request_id=approval.request_id), turn_id)
+        for approval in approvals.pending_of_conversation(unit, conversation_id=conversation_id)
+    ]
+    entries = timeline.of_conversation(unit, conversation_id=conversation_id)
+    asked, question = _questions(entries, turn_id)
+    return Matter(
+        conversation=conversation,
+        case=case,
+        known=[known(row) for row in rows if row.kind not in {"confirmation", "eligibility"}],
+        attempts=attempts,
+        confirmations=[
+            Confirmation(evidence_id=row.id, request_digest=row.value["digest"], spent=row.spent)
+            for row in rows
+            if row.kind == "confirmation" and isinstance(row.value, dict) and isinstance(row.value.get("digest"), str)
+        ],
+        verdicts=[
+            EligibilityVerdict.model_validate(row.value)
+            for row in rows
+            # Of this turn only: what a customer may have is checked afresh each time they come back to it.
+            if row.kind == "eligibility" and row.id.startswith(f"ev-{turn_id}-")
+        ],
+        pending=waiting,
+        asked=asked,
+        question=question,
+        transcript=_lines(entries),
+    )
+
+
+def known(row: Evidence) -> Known:
+    """A row of evidence in the specialists' words."""
+    return Known(
+        id=row.id, name=row.name, kind=row.kind, subject=row.subject, value=row.value, source=row.source
+    )
+
+
+def _visible(unit: Unit, conversation: Conversation, case: Case) -> list[Evidence]:
+    """The case's evidence and the conversation's identity slots; nothing that was superseded."""
+    own = [row for row in evidence.of_case(unit, case_id=case.id) if row.superseded_by is None]
+    seen = {row.id for row in own}
+    shared = [
+        row
+        for row in evidence.of_conversation(unit, conversation_id=conversation.id)
+        if row.name in IDENTITY_SLOTS and row.superseded_by is None and row.id not in seen
+    ]
+    return [*shared, *own]
+
+
+def _attempt(unit: Unit, row: RequestRow, turn_id: TurnId) -> Attempt:
+    """What became of a request as it was proposed; an edit by a person stands in its place."""
+    approval = approvals.of_request(unit, request_id=row.request.id)
+    effective = requests.get_request(unit, request_id=approval.request_id) if approval else row
+    state, code, message = _standing(unit, effective, approval)
+    return Attempt(
+        request_id=row.request.id,
+        tool=row.request.tool,
+        arguments=dict(effective.request.arguments),
+        step=row.step,
+        state=state,
+        code=code,
+        message=message,
+        this_turn=row.turn_id == turn_id,
+    )
+
+
+def _standing(unit: Unit, row: RequestRow, approval: Approval | None) -> tuple[AttemptState, str, str]:
+    receipt = receipts.of_request(unit, request_id=row.request.id)
+    if receipt is not None:
+        states: dict[str, AttemptState] = {"committed": "committed", "failed": "failed"}
+        return states.get(receipt.state, "unknown"), receipt.error_code, ""
+    made = requests.decisions_of(unit, request_id=row.request.id)
+    last = made[-1] if made else None
+    if last is not None and last.phase == "ledger":
+        return ("unknown" if first_rule(last) == "in_flight" else "denied"), first_rule(last), first_sentence(last)
+    if approval is not None and approval.status not in {"approved", "spent", "void"}:
+        words: dict[str, AttemptState] = {
+            "pending": "waiting",
+            "rejected": "rejected",
+            "responded": "responded",
+            "withdrawn": "withdrawn",
+            "expired": "expired",
+        }
+        return words[approval.status], "", approval_message(approval)
+    if last is None:
+        return "escalated", "not_judged", ""
+    if last.phase == "confirm":
+        return "needs_confirmation", first_rule(last), ""
+    if last.effect == "deny":
+        return "denied", first_rule(last), first_sentence(last)
+    return "escalated", first_rule(last), first_sentence(last)
+
+
+def first_rule(row: DecisionRow) -> str:
+    """The id of the first rule that decided, or nothing."""
+    rules = decision_from_json(row.decision).rules
+    return rules[0] if rules else ""
+
+
+def first_sentence(row: DecisionRow) -> str:
+    """Its sentence, for people."""
+    verdicts = decision_from_json(row.decision).verdicts
+    return verdicts[0].sentence if verdicts else ""
+
+
+def approval_message(approval: Approval) -> str:
+    """The words of the last person who answered."""
+    return approval.votes[-1].note if approval.votes else ""
+
+
+def _questions(entries: list[timeline.Entry], turn_id: TurnId) -> tuple[dict[str, int], Question | None]:
+    asked: dict[str, int] = {}
+    last: Question | None = None
+    for entry in entries:
+        if entry.kind != "message_out" or entry.turn_id == turn_id:
+            continue
+        body = entry.body.get("question")
+        last = Question.model_validate(body) if body else None
+        for slot in last.slots if last else []:
+            asked[slot] = asked.get(slot, 0) + 1
+    return asked, last
+
+
+def _lines(entries: list[timeline.Entry]) -> list[Line]:
+    authors = {"message_in": "customer", "message_out": "assistant", "person_out": "person"}
+    return [
+        Line(author=authors[entry.kind], text=str(entry.body.get("text", "")))  # type: ignore[arg-type]  # values of authors
+        for entry in entries
+        if entry.kind in authors
+    ]

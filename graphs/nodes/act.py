@@ -1,0 +1,157 @@
+"""act: the only caller of the gateway. Reads the facts again, spends the permit, keeps receipt and evidence."""
+
+from collections.abc import Awaitable, Callable
+
+from langgraph.runtime import Runtime
+
+from graphs.context import TurnContext
+from graphs.judging import Judged, differences, judge
+from graphs.reading import signals_of
+from graphs.recording import keep_outcome, reopen_approval, write_decision
+from graphs.state import TurnState
+from memory import approvals, conversations, evidence, receipts, requests
+from memory.approvals import Approval
+from memory.requests import RequestRow
+from memory.receipts import Receipt
+from memory.store import Unit
+from policies.canonical import decision_from_json, digest, facts_from_json
+from policies.words import ActionRequest, CaseId, CustomerId, Effect, ReceiptId, RequestId, TurnId
+from tools.gateway import Errand, Gateway, Outcome, Permit
+
+Node = Callable[[TurnState, Runtime[TurnContext]], Awaitable[TurnState]]
+
+
+def act_with(gateway: Gateway) -> Node:
+    """The act node over this gateway."""
+
+    async def act(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+        """Decide once more on fresh facts, then act exactly once, or go back if the ground has moved."""
+        ctx = runtime.context
+        turn_id, case_id = TurnId(state["turn_id"]), CaseId(state["case_id"])
+        row, first, receipt, approval = await ctx.read(lambda unit: _gather(unit, RequestId(state["request_id"])))
+        request = row.request
+        customer_id = await ctx.read(lambda unit: _customer(unit, ctx))
+
+        def record(unit: Unit, outcome: Outcome) -> None:
+            keep_outcome(
+                unit,
+                ctx,
+                row,
+                turn_id,
+                case_id,
+                state=outcome.state,
+                result=outcome.result,
+                code=outcome.code,
+                receipt=outcome.receipt,
+            )
+
+        if receipt is not None:
+            outcome = await gateway.finish(receipt, customer_id=customer_id, write=ctx.write, record=record)
+            return _onward(ctx, state, row, outcome)
+
+        judged = await judge(
+            ctx.house,
+            request,
+            conversation_id=ctx.conversation_id,
+            case_id=case_id,
+            signals=await signals_of(ctx, state),
+            now=ctx.now,
+            confirmed_as=first if first.id != request.id else None,
+        )
+        moved = await _has_moved(ctx, judged, approval, turn_id, case_id)
+        if moved is not None:
+            return {**moved, "calls": state.get("calls", 0) + 1}
+        outcome = await gateway.execute(
+            Permit(
+                judged.request,
+                judged.decision,
+                (approval.id, approval.version, approval.digest) if approval else None,
+            ),
+            Errand(
+                turn_id=turn_id,
+                case_id=case_id,
+                conversation_id=ctx.conversation_id,
+                customer_id=judged.situation.customer_id,
+                receipt_id=ReceiptId(f"rcp-{request.id.removeprefix('req-')}"),
+            ),
+            write=ctx.write,
+            spend=lambda unit: _spend_confirmation(unit, case_id, first),
+            record=record,
+        )
+        return _onward(ctx, state, row, outcome)
+
+    return act
+
+
+def _gather(
+    unit: Unit, request_id: RequestId
+) -> tuple[RequestRow, ActionRequest, Receipt | None, Approval | None]:
+    """The request in force, the one first proposed, the receipt if it was begun, the approval if it needed one."""
+    approval = approvals.of_request(unit, request_id=request_id)
+    # An edit by a reviewer puts its own request in the place of the one that was proposed.
+    effective = approval.request_id if approval else request_id
+    return (
+        requests.get_request(unit, request_id=effective),
+        requests.get_request(unit, request_id=request_id).request,
+        receipts.of_request(unit, request_id=effective),
+        approval,
+    )
+
+
+async def _has_moved(
+    ctx: TurnContext, judged: Judged, approval: Approval | None, turn_id: TurnId, case_id: CaseId
+) -> TurnState | None:
+    """Where to go instead of acting if policy no longer says what it said; None if the permit stands."""
+    effect = judged.decision.effect
+    if approval is None:
+        if effect is Effect.ALLOW:
+            await ctx.write(lambda unit: write_decision(unit, judged, ctx, turn_id, case_id, phase="act"))
+            return None
+        return {"next": "guard"}
+    row = await ctx.read(lambda unit: requests.decisions_of(unit, request_id=judged.request.id))
+    granted = next(one for one in reversed(row) if one.phase in {"guard", "edit", "reopened"})
+    changed = differences(
+        decision_from_json(granted.decision),
+        facts_from_json(approval.body["facts"]),
+        judged,
+        ctx.house.tools.get(judged.request.tool).profile().clock_facts,
+    )
+    if not changed:
+        await ctx.write(lambda unit: write_decision(unit, judged, ctx, turn_id, case_id, phase="act"))
+        return None
+
+    def reopen(unit: Unit) -> None:
+        write_decision(unit, judged, ctx, turn_id, case_id, phase="reopened")
+        if effect in {Effect.ALLOW, Effect.REQUIRE_APPROVAL}:
+            reopen_approval(unit, judged, ctx.house, ctx, approval, changed)
+        else:
+            approvals.void(unit, approval_id=approval.id, by="policy", now=ctx.now)
+
+    await ctx.write(reopen)
+    return {"next": "approve", "approval_id": approval.id}
+
+
+def _spend_confirmation(unit: Unit, case_id: CaseId, confirmed: ActionRequest) -> None:
+    """The customer's yes is used up by the reservation."""
+    for row in evidence.of_case(unit, case_id=case_id):
+        if (
+            row.kind == "confirmation"
+            and not row.spent
+            and isinstance(row.value, dict)
+            and row.value.get("digest") == digest({"tool": confirmed.tool, "arguments": dict(confirmed.arguments)})
+        ):
+            evidence.spend(unit, evidence_id=row.id)
+            return
+
+
+def _customer(unit: Unit, ctx: TurnContext) -> CustomerId | None:
+    found = conversations.get(unit, conversation_id=ctx.conversation_id)
+    return found.customer_id if found else None
+
+
+def _onward(ctx: TurnContext, state: TurnState, row: RequestRow, outcome: Outcome) -> TurnState:
+    if outcome.state == "committed" and row.request.tool in ctx.house.playbook.verification_tools:
+        # Who the customer is is known now: what may be recalled has changed.
+        return {"next": "recall"}
+    return {"next": "authentication" if row.request.tool in ctx.house.playbook.verification_tools else "eligibility"}
+

@@ -1,0 +1,66 @@
+"""authentication: how well the customer must be known for the case in hand, and which check comes next."""
+
+from langgraph.runtime import Runtime
+
+from agents.tasks import AuthenticationAdvice, AuthenticationTask, IntentReading
+from graphs.context import TurnContext
+from graphs.matter import IDENTITY_SLOTS, Matter, load
+from graphs.state import TurnState
+from graphs.thinking import think
+from memory import readings, requests
+from memory.store import Unit
+from policies.words import CaseId, Json, TurnId
+
+
+async def authentication(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+    """Advise on the next check. Verification itself is a tool, proposed by workflow and judged like any other."""
+    ctx = runtime.context
+    turn_id = TurnId(state["turn_id"])
+
+    def gather(unit: Unit) -> tuple[Matter, IntentReading, list[dict[str, Json]]]:
+        matter = load(
+            unit, conversation_id=ctx.conversation_id, case_id=CaseId(state["case_id"]), turn_id=turn_id
+        )
+        row = readings.get(unit, turn_id=turn_id, ordinal=state["reading"])
+        assert row is not None  # noqa: S101  # the intent node wrote it
+        failed = [
+            dict(past.request.arguments)
+            for past in requests.of_conversation(unit, conversation_id=ctx.conversation_id)
+            if past.request.tool in ctx.house.playbook.verification_tools and past.receipt_state == "failed"
+        ]
+        return matter, IntentReading.model_validate(row.output), failed
+
+    matter, reading, failed = await ctx.read(gather)
+    journey = ctx.house.playbook.journeys.get(matter.case.journey or "")
+    known: dict[str, Json] = {}
+    for statement in matter.known:
+        if statement.name in IDENTITY_SLOTS or (statement.name == "order_id" and statement.kind == "customer"):
+            known[statement.name] = statement.value
+    task = AuthenticationTask(
+        needed=int(journey.assurance) if journey else 0,
+        current=int(matter.conversation.assurance),
+        known=known,
+        failed=failed,
+        asked=max((times for slot, times in matter.asked.items() if slot in IDENTITY_SLOTS), default=0),
+        cannot=cannot_of(reading, matter),
+    )
+    ordinal = state["ordinal"]
+    await think(
+        ctx,
+        turn_id=turn_id,
+        ordinal=ordinal,
+        task=task,
+        answer=AuthenticationAdvice,
+        ask=lambda: ctx.house.specialists.authentication.solve(task),
+    )
+    return {"ordinal": ordinal + 1, "advice": ordinal, "next": "eligibility"}
+
+
+def cannot_of(reading: IntentReading, matter: Matter) -> list[str]:
+    """Slots that the customer says they don't have: named by the reading, or what we had just asked for."""
+    named = [flag.removeprefix("cannot:") for flag in reading.flags if flag.startswith("cannot:")]
+    if named:
+        return named
+    if "cannot_answer" in reading.flags and matter.question is not None:
+        return list(matter.question.slots)
+    return []

@@ -1,0 +1,137 @@
+"""check_draft: the output guardrail. Fills in values from evidence; holds what claims more than evidence shows (P9)."""
+
+from dataclasses import dataclass
+
+from langgraph.runtime import Runtime
+
+from agents.rendering import render
+from agents.tasks import Draft
+from graphs.context import House, TurnContext
+from graphs.nodes.draft import grouped
+from graphs.replying import Part, known_of, values_of
+from graphs.state import TurnState
+from memory import audit, conversations, readings
+from memory.store import Unit
+from policies.detectors.claims import find_claims
+from policies.detectors.prose import violations
+from policies.words import Json, TurnId
+
+REWRITES = 1
+"""How often a held draft is written again before templates alone speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A reply ready to be sent, or the reasons why it isn't."""
+
+    text: str
+    holds: tuple[str, ...]
+
+
+async def check_draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+    """Render and check; once more from draft with the reasons, then by the playbook's own templates alone."""
+    ctx = runtime.context
+    turn_id = TurnId(state["turn_id"])
+    ordinal = state["ordinal"]
+    done = await ctx.read(lambda unit: readings.get(unit, turn_id=turn_id, ordinal=ordinal))
+    if done is not None and done.task == "Held":
+        held = done.output["holds"]
+        return {
+            "ordinal": ordinal + 1,
+            "holds": [str(reason) for reason in held] if isinstance(held, list) else [],
+            "rewrites": state.get("rewrites", 0) + 1,
+            "next": "draft",
+        }
+    checked = await ctx.read(lambda unit: _check(unit, ctx, state, turn_id))
+    if checked.holds and state.get("rewrites", 0) < REWRITES:
+        await ctx.write(lambda unit: _keep(unit, ctx, state, turn_id, "Held", {"holds": list(checked.holds)}))
+        return {
+            "ordinal": ordinal + 1,
+            "holds": list(checked.holds),
+            "rewrites": state.get("rewrites", 0) + 1,
+            "next": "draft",
+        }
+    text = checked.text
+    if checked.holds:
+        text = await ctx.read(lambda unit: _plain(unit, ctx, state, turn_id))
+    await ctx.write(
+        lambda unit: _keep(unit, ctx, state, turn_id, "Reply", {"text": text, "holds": list(checked.holds)})
+    )
+    return {"ordinal": ordinal + 1, "reply": ordinal, "next": "close"}
+
+
+def _check(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> Checked:
+    """Every draft of the reply, rendered, with all that stands against it."""
+    texts: list[str] = []
+    holds: list[str] = []
+    for place, (case_id, parts) in zip(state["drafts"], grouped(unit, state, turn_id), strict=True):
+        row = readings.get(unit, turn_id=turn_id, ordinal=place)
+        assert row is not None  # noqa: S101  # draft wrote it
+        written = Draft.model_validate(row.output)
+        known = known_of(unit, case_id=case_id)
+        values: dict[str, Json] = {}
+        for part in parts:
+            values |= values_of(
+                unit, conversation_id=ctx.conversation_id, turn_id=turn_id, part=part, known=known
+            )
+        rendered = render(written.text, values, ctx.house.playbook.voice)
+        holds += [f"{name}: no evidence of this name" for name in rendered.missing]
+        holds += unbacked(ctx.house, written, parts)
+        holds += [
+            f"{found.rule}: {found.sentence}"
+            for found in violations(rendered.text, ctx.house.playbook.policies.prose_rules)
+        ]
+        texts.append(rendered.text)
+    return Checked("\n\n".join(text for text in texts if text), tuple(holds))
+
+
+def unbacked(house: House, written: Draft, parts: list[Part]) -> list[str]:
+    """Claims in the draft's free text that neither the playbook's own words nor a cited passage bear out."""
+    own = [house.playbook.voice.templates[part.cue.template] for part in parts if part.cue.template]
+    own += [house.playbook.voice.disclosure]
+    own += [passage.text for passage in house.playbook.passages(written.cites)]
+    return [
+        f"{claim.kind}: stated without evidence"
+        for claim in find_claims(written.text)
+        if not any(claim.text.casefold() in text.casefold() for text in own)
+    ]
+
+
+def _plain(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> str:
+    """The reply by templates alone; a part whose values are missing says that a person will go on."""
+    voice = ctx.house.playbook.voice
+    conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
+    texts = [voice.disclosure] if conversation is not None and not conversation.disclosed else []
+    for case_id, parts in grouped(unit, state, turn_id):
+        known = known_of(unit, case_id=case_id)
+        for part in parts:
+            values = values_of(unit, conversation_id=ctx.conversation_id, turn_id=turn_id, part=part, known=known)
+            rendered = render(voice.templates[part.cue.template], values, voice)
+            texts.append(voice.templates["not_understood"] if rendered.missing else rendered.text)
+    return "\n\n".join(dict.fromkeys(texts))
+
+
+def _keep(
+    unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId, task: str, output: dict[str, Json]
+) -> None:
+    readings.save(
+        unit,
+        turn_id=turn_id,
+        ordinal=state["ordinal"],
+        task=task,
+        reasoner="check_draft",
+        prompt_version="",
+        input_digest="",
+        output=output,
+        at=ctx.now,
+    )
+    if output["holds"]:
+        audit.append(
+            unit,
+            case_id=grouped(unit, state, turn_id)[0][0],
+            conversation_id=ctx.conversation_id,
+            kind="draft_held",
+            ids={"turn": turn_id},
+            payload={"holds": output["holds"]},
+            at=ctx.now,
+        )

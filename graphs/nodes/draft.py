@@ -1,0 +1,75 @@
+"""draft: the reply in the brand's voice, one draft for each case it speaks of; values stay placeholders."""
+
+from itertools import groupby
+
+from langgraph.runtime import Runtime
+
+from agents.tasks import Draft, DraftTask, IntentReading
+from graphs.context import TurnContext
+from graphs.messages import of_turn
+from graphs.replying import Part, known_of, parts_of, unsaid
+from graphs.state import TurnState
+from graphs.thinking import think
+from memory import cases, conversations, readings
+from memory.store import Unit
+from policies.words import CaseId, TurnId
+
+
+async def draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+    """Have the reply drafted, or drafted once more with the reasons why the first was held."""
+    ctx = runtime.context
+    turn_id = TurnId(state["turn_id"])
+    groups = await ctx.read(lambda unit: grouped(unit, state, turn_id))
+    ordinal, drafts = state["ordinal"], []
+    for number, (case_id, parts) in enumerate(groups):
+        task = await ctx.read(
+            lambda unit, case_id=case_id, parts=parts, number=number: _task(  # type: ignore[misc]  # bound now
+                unit, ctx, state, turn_id, case_id, parts, first=number == 0
+            )
+        )
+        await think(
+            ctx,
+            turn_id=turn_id,
+            ordinal=ordinal,
+            task=task,
+            answer=Draft,
+            ask=lambda task=task: ctx.house.specialists.drafting.solve(task),  # type: ignore[misc]  # bound now
+        )
+        drafts.append(ordinal)
+        ordinal += 1
+    return {"ordinal": ordinal, "drafts": drafts, "next": "check_draft"}
+
+
+def grouped(unit: Unit, state: TurnState, turn_id: TurnId) -> list[tuple[CaseId, list[Part]]]:
+    """The cues that were not sent yet, by case, in order."""
+    ordinals = unsaid(unit, turn_id=turn_id, ordinals=state.get("parts", []))
+    parts = parts_of(unit, turn_id=turn_id, ordinals=ordinals, cases=state.get("part_cases", {}))
+    return [(case_id, list(group)) for case_id, group in groupby(parts, key=lambda part: part.case_id)]
+
+
+def _task(
+    unit: Unit,
+    ctx: TurnContext,
+    state: TurnState,
+    turn_id: TurnId,
+    case_id: CaseId,
+    parts: list[Part],
+    *,
+    first: bool,
+) -> DraftTask:
+    conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
+    case = cases.get(unit, case_id=case_id)
+    row = readings.get(unit, turn_id=turn_id, ordinal=state["reading"]) if "reading" in state else None
+    reading = IntentReading.model_validate(row.output) if row else IntentReading(act="other")
+    return DraftTask(
+        cues=[part.cue for part in parts],
+        journeys=[case.journey if case else None] * len(parts),
+        known=known_of(unit, case_id=case_id),
+        passages=ctx.house.playbook.passages(state.get("passages", [])),
+        text=of_turn(unit, turn_id=turn_id).text,
+        language=reading.language,
+        disclose=first and conversation is not None and not conversation.disclosed,
+        flags=reading.flags,
+        sentiment=reading.sentiment,
+        hold_reasons=state.get("holds", []),
+    )

@@ -1,0 +1,51 @@
+"""eligibility: where the journey has a check that is due, the decision table says what this customer may have."""
+
+from langgraph.runtime import Runtime
+
+from agents.local.checks import due_check
+from agents.tasks import EligibilityVerdict
+from graphs.context import TurnContext
+from graphs.judging import facts_for_check
+from graphs.matter import SYSTEM_TRUST
+from graphs.state import TurnState
+from graphs.tasking import workflow_task
+from graphs.thinking import think
+from memory import evidence
+from policies.words import CaseId, TurnId
+
+
+async def eligibility(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+    """Decide the check that is due, if one is; its verdict is evidence of the case."""
+    ctx = runtime.context
+    turn_id, case_id = TurnId(state["turn_id"]), CaseId(state["case_id"])
+    task = await workflow_task(ctx, state)
+    due = due_check(task, ctx.house.playbook.journeys)
+    if due is None:
+        return {"next": "workflow"}
+    check = await facts_for_check(ctx.house, due, conversation_id=ctx.conversation_id, case_id=case_id, now=ctx.now)
+    ordinal = state["ordinal"]
+    verdict = await think(
+        ctx,
+        turn_id=turn_id,
+        ordinal=ordinal,
+        task=check,
+        answer=EligibilityVerdict,
+        ask=lambda: ctx.house.specialists.eligibility.solve(check),
+    )
+    await ctx.write(
+        lambda unit: evidence.add(
+            unit,
+            evidence_id=f"ev-{turn_id}-{ordinal}",
+            case_id=case_id,
+            conversation_id=ctx.conversation_id,
+            kind="eligibility",
+            name=f"eligibility.{verdict.step}",
+            subject=verdict.step,
+            value=verdict.model_dump(mode="json"),
+            source=f"table {check.table}",
+            trust=SYSTEM_TRUST,
+            at=ctx.now,
+            dedupe_key=f"{turn_id}:{ordinal}",
+        )
+    )
+    return {"ordinal": ordinal + 1, "next": "workflow"}

@@ -1,0 +1,80 @@
+"""escalate: hands the conversation to a person with the seven-part bundle; the bot is silent after its last words."""
+
+from langgraph.runtime import Runtime
+
+from agents.tasks import Cue
+from graphs.bundle import build, score
+from graphs.context import TurnContext
+from graphs.matter import load
+from graphs.state import TurnState
+from memory import audit, cases, conversations, handoffs, readings, timeline
+from memory.store import Unit
+from policies.words import CaseId, TurnId
+
+
+async def escalate(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+    """Write the bundle, pick the queue, give the conversation to people, and tell the customer so."""
+    ctx = runtime.context
+    turn_id, case_id = TurnId(state["turn_id"]), CaseId(state["case_id"])
+    reason = state.get("reason", "asked for a person")
+    ordinal = state["ordinal"]
+
+    def work(unit: Unit) -> None:
+        matter = load(unit, conversation_id=ctx.conversation_id, case_id=case_id, turn_id=turn_id)
+        bundle = build(unit, ctx.house, matter, state, reason=reason)
+        journey = ctx.house.playbook.journeys.get(matter.case.journey or "")
+        queue = journey.queue if journey else ctx.house.playbook.default_queue
+        handoffs.save(
+            unit,
+            handoff_id=f"hnd-{turn_id.removeprefix('turn-')}",
+            case_id=case_id,
+            conversation_id=ctx.conversation_id,
+            turn_id=turn_id,
+            queue=queue,
+            reason=reason,
+            score=score(bundle),
+            bundle=bundle,
+            at=ctx.now,
+        )
+        conversations.set_status(unit, conversation_id=ctx.conversation_id, status="person")
+        cases.set_status(unit, case_id=case_id, status="escalated")
+        readings.save(
+            unit,
+            turn_id=turn_id,
+            ordinal=ordinal,
+            task="Cue",
+            reasoner="escalate",
+            prompt_version="",
+            input_digest="",
+            output=Cue(kind="escalate", template="escalated", reason=reason).model_dump(mode="json"),
+            at=ctx.now,
+        )
+        audit.append(
+            unit,
+            case_id=case_id,
+            conversation_id=ctx.conversation_id,
+            kind="escalated",
+            ids={"turn": turn_id, "queue": queue},
+            payload={"reason": reason, "score": score(bundle)},
+            at=ctx.now,
+        )
+        timeline.append(
+            unit,
+            conversation_id=ctx.conversation_id,
+            case_id=case_id,
+            turn_id=turn_id,
+            kind="handoff",
+            author="escalate",
+            at=ctx.now,
+            body={"queue": queue, "reason": reason, "score": score(bundle)},
+            dedupe_key=f"handoff:{turn_id}",
+        )
+
+    await ctx.write(work)
+    return {
+        "ordinal": ordinal + 1,
+        "parts": [*state.get("parts", []), ordinal],
+        "part_cases": {**state.get("part_cases", {}), str(ordinal): case_id},
+        "outcome": "escalated",
+        "next": "draft",
+    }

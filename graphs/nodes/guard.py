@@ -1,0 +1,86 @@
+"""guard: asks policy about the request in hand and writes the decision. The only writer of decisions before an act."""
+
+from langgraph.runtime import Runtime
+
+from graphs.context import TurnContext
+from graphs.judging import Judged, judge
+from graphs.matter import approval_id_of, first_rule
+from graphs.reading import signals_of
+from graphs.recording import open_approval, write_decision
+from graphs.state import TurnState
+from memory import approvals, receipts, requests
+from memory.requests import DecisionRow, Phase
+from memory.store import Unit
+from policies.words import CaseId, Effect, RequestId, TurnId
+
+
+async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+    """Judge the request; allowed ones go to act, reserved ones wait for a person, the others back to workflow."""
+    ctx = runtime.context
+    turn_id, case_id = TurnId(state["turn_id"]), CaseId(state["case_id"])
+    request_id = RequestId(state["request_id"])
+
+    approval_id = approval_id_of(request_id)
+
+    def gather(unit: Unit) -> tuple[requests.RequestRow, DecisionRow | None, bool, bool]:
+        made = requests.decisions_of(unit, request_id=request_id)
+        return (
+            requests.get_request(unit, request_id=request_id),
+            made[-1] if made else None,
+            receipts.of_request(unit, request_id=request_id) is not None,
+            approvals.of_request(unit, request_id=request_id) is not None,
+        )
+
+    row, made, begun, reserved_for_people = await ctx.read(gather)
+    if reserved_for_people:
+        return {"approval_id": approval_id, "next": "approve"}
+    if begun:
+        return {"next": "act"}
+    if made is not None and made.phase == "confirm":
+        return _ask(state)
+    if made is not None and made.effect == Effect.ESCALATE:
+        return {"reason": first_rule(made), "next": "escalate"}
+    if made is not None and made.effect == Effect.DENY:
+        return {"next": "eligibility"}
+    # An `allow` of an earlier run is not reused: its facts are old, and act decides on fresh ones anyway.
+    judged = await judge(
+        ctx.house,
+        row.request,
+        conversation_id=ctx.conversation_id,
+        case_id=case_id,
+        signals=await signals_of(ctx, state),
+        now=ctx.now,
+    )
+    needs_approval = judged.decision.effect is Effect.REQUIRE_APPROVAL
+
+    def decide(unit: Unit) -> None:
+        write_decision(unit, judged, ctx, turn_id, case_id, phase=_phase(judged))
+        if needs_approval:
+            open_approval(unit, judged, ctx.house, ctx, turn_id, case_id)
+
+    await ctx.write(decide)
+    if judged.lacks_only_confirmation:
+        return _ask(state)
+    match judged.decision.effect:
+        case Effect.ALLOW:
+            return {"next": "act"}
+        case Effect.REQUIRE_APPROVAL:
+            return {"approval_id": approval_id, "next": "approve"}
+        case Effect.ESCALATE:
+            rules = judged.decision.rules
+            return {"reason": rules[0] if rules else "policy", "next": "escalate"}
+        case _:
+            return {"next": "eligibility"}
+
+
+def _phase(judged: Judged) -> Phase:
+    return "confirm" if judged.lacks_only_confirmation else "guard"
+
+
+def _ask(state: TurnState) -> TurnState:
+    """The details are shown to the customer; the request is made again once they said yes."""
+    return {
+        "parts": [*state.get("parts", []), state["cue"]],
+        "part_cases": {**state.get("part_cases", {}), str(state["cue"]): state["case_id"]},
+        "next": "draft",
+    }

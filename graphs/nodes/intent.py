@@ -1,0 +1,216 @@
+"""intent: what the customer wants, named and feels; the cases it opens, the evidence it gives, the yes it says."""
+
+
+from langgraph.runtime import Runtime
+
+from agents.tasks import Entity, IntentReading, IntentTask, Question
+from graphs.agenda import Item, OpenCase, plan
+from graphs.context import TurnContext
+from graphs.judging import situation_of
+from graphs.matter import CUSTOMER_TRUST, Matter, load
+from graphs.messages import of_turn
+from graphs.reading import answer_of, signals
+from graphs.state import TurnState
+from graphs.thinking import think
+from memory import audit, cases, conversations, evidence, timeline
+from memory.store import Unit
+from policies.words import CaseId, TurnId
+
+ANSWER_KINDS = frozenset({"text", "choice", "ordinal", "all", "items"})
+"""Entities that mean something only as an answer to a question; kept under the slot that was asked."""
+
+
+async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+    """Read the message once; place it on its cases; escalate where policy's triggers say so."""
+    ctx = runtime.context
+    turn_id = TurnId(state["turn_id"])
+    said = await ctx.read(lambda unit: of_turn(unit, turn_id=turn_id))
+    matter = await ctx.read(
+        lambda unit: load(
+            unit, conversation_id=ctx.conversation_id, case_id=CaseId(state["case_id"]), turn_id=turn_id
+        )
+    )
+    agenda = await ctx.read(lambda unit: cases.agenda(unit, conversation_id=ctx.conversation_id))
+    ordered = sorted(agenda, key=lambda case: case.id != matter.case.id)
+    task = IntentTask(
+        text=said.text,
+        transcript=matter.transcript,
+        question=matter.question,
+        open_journeys=[case.journey for case in ordered if case.journey],
+        pending_approval=bool(matter.pending),
+        now=ctx.now,
+    )
+    ordinal = state["ordinal"]
+    reading = await think(
+        ctx,
+        turn_id=turn_id,
+        ordinal=ordinal,
+        task=task,
+        answer=IntentReading,
+        ask=lambda: ctx.house.specialists.intent.solve(task),
+    )
+    reading = _known_journeys(reading, frozenset(ctx.house.playbook.journeys))
+    items = plan(
+        reading,
+        current=OpenCase(matter.case.id, matter.case.journey),
+        open_cases=[OpenCase(case.id, case.journey) for case in agenda] or [OpenCase(matter.case.id, None)],
+        question=matter.question,
+    )
+    placed: list[CaseId] = await ctx.write(
+        lambda unit: _settle(unit, ctx, turn_id, reading, items, matter, said.text)
+    )
+    after: TurnState = {
+        "ordinal": ordinal + 1,
+        "reading": ordinal,
+        "case_id": placed[0],
+        "queue": [str(case_id) for case_id in placed[1:]],
+    }
+    trigger = ctx.house.playbook.policies.trigger(
+        await situation_of(ctx.house, ctx.conversation_id, placed[0], signals(reading, said.kinds, matter), ctx.now)
+    )
+    if trigger is not None:
+        await ctx.write(
+            lambda unit: audit.append(
+                unit,
+                case_id=placed[0],
+                conversation_id=ctx.conversation_id,
+                kind="trigger",
+                ids={"turn": turn_id, "rule": trigger.rules[0] if trigger.rules else ""},
+                payload={"effect": trigger.effect.value, "rules": list(trigger.rules)},
+                at=ctx.now,
+            )
+        )
+        return {**after, "reason": trigger.rules[0] if trigger.rules else "trigger", "next": "escalate"}
+    return {**after, "next": "authentication"}
+
+
+def _known_journeys(reading: IntentReading, journeys: frozenset[str]) -> IntentReading:
+    """Without guesses of journeys that the playbook doesn't have, whoever made them."""
+    return reading.model_copy(
+        update={"intents": [guess for guess in reading.intents if guess.journey in journeys]}
+    )
+
+
+def _settle(
+    unit: Unit,
+    ctx: TurnContext,
+    turn_id: TurnId,
+    reading: IntentReading,
+    items: list[Item],
+    matter: Matter,
+    text: str,
+) -> list[CaseId]:
+    before = timeline.by_key(unit, conversation_id=ctx.conversation_id, dedupe_key=f"reading:{turn_id}")
+    if before is not None:
+        # Run again after a crash or a wait: other turns may have opened or closed cases since; the placing stands.
+        return [CaseId(str(case_id)) for case_id in before.body["placed"]]
+    placed = [_case_of(unit, ctx, turn_id, item, place, matter) for place, item in enumerate(items)]
+    if not matter.case.journey and matter.case.id not in placed:
+        # The case that was opened for an empty beginning is taken by nothing; it would stay open for ever.
+        cases.close(unit, case_id=matter.case.id, status="closed", disposition="merged", now=ctx.now)
+    conversations.set_case(unit, conversation_id=ctx.conversation_id, case_id=placed[0])
+    for case_id, item in zip(placed, items, strict=True):
+        for number, entity in enumerate(item.entities):
+            if not entity.negated:
+                _state(unit, ctx, turn_id, case_id, entity, number, matter.question)
+    answer = answer_of(reading, text, matter.question)
+    if matter.question is not None and answer == "yes":
+        _confirm(unit, ctx, turn_id, matter.question)
+    timeline.append(
+        unit,
+        case_id=placed[0],
+        conversation_id=ctx.conversation_id,
+        turn_id=turn_id,
+        kind="reading",
+        author="intent",
+        at=ctx.now,
+        body={
+            "intents": [
+                {"journey": guess.journey, "confidence": guess.confidence, "answer": guess.answer}
+                for guess in reading.intents
+            ],
+            "act": reading.act,
+            "sentiment": reading.sentiment,
+            "flags": [*reading.flags],
+            "placed": [str(case_id) for case_id in placed],
+        },
+        dedupe_key=f"reading:{turn_id}",
+    )
+    return placed
+
+
+def _case_of(unit: Unit, ctx: TurnContext, turn_id: TurnId, item: Item, place: int, matter: Matter) -> CaseId:
+    priority = _priority(ctx, item.journey)
+    if item.case_id is None:
+        case = cases.open_case(
+            unit,
+            case_id=CaseId(f"case-{turn_id.removeprefix('turn-')}-{place}"),
+            conversation_id=ctx.conversation_id,
+            customer_id=matter.conversation.customer_id,
+            journey=item.journey,
+            priority=priority,
+            now=ctx.now,
+        )
+        return case.id
+    if item.journey is not None:
+        cases.set_journey(unit, case_id=item.case_id, journey=item.journey, priority=priority)
+    return item.case_id
+
+
+def _priority(ctx: TurnContext, journey: str | None) -> str:
+    sheet = ctx.house.playbook.journeys.get(journey or "")
+    return sheet.priority if sheet else "normal"
+
+
+def _state(
+    unit: Unit, ctx: TurnContext, turn_id: TurnId, case_id: CaseId, entity: Entity, number: int, question: Question | None
+) -> None:
+    """Keep what the customer said as evidence that they said it; it is no fact."""
+    slots = question.slots if question is not None and question.kind == "slot" else []
+    name = slots[0] if slots and entity.kind in ANSWER_KINDS else entity.kind
+    evidence.add(
+        unit,
+        evidence_id=f"ev-{turn_id}-{case_id}-{number}",
+        case_id=case_id,
+        conversation_id=ctx.conversation_id,
+        kind="customer",
+        name=name,
+        subject="",
+        value=entity.value,
+        source=f"customer, turn {turn_id}",
+        trust=CUSTOMER_TRUST,
+        at=ctx.now,
+        dedupe_key=f"{turn_id}:{case_id}:{number}",
+    )
+
+
+def _confirm(unit: Unit, ctx: TurnContext, turn_id: TurnId, question: Question) -> None:
+    """The customer said yes to details that we rendered: evidence with the digest and both messages, to be spent once."""
+    shown = timeline.last_of(
+        unit, conversation_id=ctx.conversation_id, kind="message_out", before_turn=turn_id
+    )
+    if shown is None or not isinstance(shown.body.get("confirm"), dict):
+        return
+    details = shown.body["confirm"]
+    evidence.add(
+        unit,
+        evidence_id=f"ev-{turn_id}-yes",
+        case_id=CaseId(question.case_id),
+        conversation_id=ctx.conversation_id,
+        kind="confirmation",
+        name="confirmation",
+        subject=question.request_digest,
+        value={
+            "digest": question.request_digest,
+            "tool": details["tool"],
+            "arguments": details["arguments"],
+            "shown": str(shown.turn_id),
+            "answered": turn_id,
+        },
+        source=f"customer, turn {turn_id}",
+        trust=CUSTOMER_TRUST,
+        at=ctx.now,
+        dedupe_key=f"{turn_id}:yes",
+    )
+
+

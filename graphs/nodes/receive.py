@@ -1,0 +1,49 @@
+"""receive: the messages of this turn enter the timeline, once each, with what no one may see masked already."""
+
+from graphs.context import TurnContext
+from graphs.messages import texts_of
+from graphs.state import TurnState
+from langgraph.runtime import Runtime
+from memory import cases, conversations, inbox, timeline, turns
+from memory.store import Unit
+from policies.words import CaseId, TurnId
+
+
+async def receive(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+    """Append what the customer wrote and find the case it belongs to; silent if a person has the conversation."""
+    ctx = runtime.context
+    turn_id = TurnId(state["turn_id"])
+
+    def work(unit: Unit) -> tuple[str, str]:
+        turn = turns.get(unit, turn_id=turn_id)
+        conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
+        assert turn is not None and conversation is not None  # noqa: S101, PT018  # the runner made both
+        case_id = conversation.case_id
+        if case_id is None:
+            case_id = cases.open_case(
+                unit,
+                case_id=CaseId(f"case-{turn_id.removeprefix('turn-')}"),
+                conversation_id=ctx.conversation_id,
+                customer_id=conversation.customer_id,
+                now=ctx.now,
+            ).id
+            conversations.set_case(unit, conversation_id=ctx.conversation_id, case_id=case_id)
+        items = [inbox.get(unit, seq=seq) for seq in turn.item_seqs]
+        for item, screening in zip(items, texts_of(items), strict=True):
+            timeline.append(
+                unit,
+                case_id=case_id,
+                conversation_id=ctx.conversation_id,
+                turn_id=turn_id,
+                kind="message_in",
+                author="customer",
+                at=item.created_at,
+                body={"text": screening.text, "message_id": item.dedupe_key, "flags": screening.kinds},
+                dedupe_key=f"item:{item.seq}",
+            )
+        return case_id, conversation.status
+
+    case_id, status = await ctx.write(work)
+    if status == "person":
+        return {"case_id": case_id, "outcome": "with_person", "next": "close"}
+    return {"case_id": case_id, "next": "screen"}

@@ -1,0 +1,75 @@
+"""workflow: the next cue of the case in hand: a tool call, a question, a confirmation, a reply, a person."""
+
+from langgraph.runtime import Runtime
+
+from agents.tasks import Cue, WorkflowTask
+from graphs.context import TurnContext
+from graphs.state import MAX_CALLS, TurnState
+from graphs.tasking import workflow_task
+from graphs.thinking import think
+from memory import requests
+from policies.words import ActionRequest, CaseId, Provenance, RequestId, TurnId
+
+
+async def workflow(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+    """Ask for the next cue, store the request it makes, and say where the turn goes."""
+    ctx = runtime.context
+    turn_id = TurnId(state["turn_id"])
+    ordinal = state["ordinal"]
+    task = await workflow_task(ctx, state)
+    cue = await think(
+        ctx,
+        turn_id=turn_id,
+        ordinal=ordinal,
+        task=task,
+        answer=Cue,
+        ask=lambda: ctx.house.specialists.workflow.solve(task),
+    )
+    after: TurnState = {"ordinal": ordinal + 1, "cue": ordinal}
+    if cue.kind in {"call", "confirm"}:
+        if cue.call is None or state.get("calls", 0) >= MAX_CALLS:
+            return {**after, "reason": "went round without coming to an end", "next": "escalate"}
+        request_id = await _store(ctx, turn_id, CaseId(state["case_id"]), ordinal, cue, task)
+        return {**after, "request_id": request_id, "calls": state.get("calls", 0) + 1, "next": "guard"}
+    if cue.kind == "escalate":
+        return {**after, "reason": cue.reason or "workflow", "next": "escalate"}
+    if cue.template not in ctx.house.playbook.voice.templates:
+        return {**after, "reason": "the cue names a reply that the playbook doesn't have", "next": "escalate"}
+    parts = [*state.get("parts", []), ordinal]
+    after["part_cases"] = {**state.get("part_cases", {}), str(ordinal): state["case_id"]}
+    queue = state.get("queue", [])
+    if cue.kind in {"reply", "wait", "close"} and queue:
+        # This matter is said; the next one of the same message is attended to before anything is sent.
+        return {**after, "parts": parts, "case_id": queue[0], "queue": queue[1:], "next": "authentication"}
+    return {**after, "parts": parts, "next": "draft"}
+
+
+async def _store(
+    ctx: TurnContext, turn_id: TurnId, case_id: CaseId, ordinal: int, cue: Cue, task: WorkflowTask
+) -> RequestId:
+    """A request is a row before it is judged."""
+    assert cue.call is not None  # noqa: S101  # the caller checked
+    call = cue.call
+    proposer = "authentication" if task.authentication.call == call else "workflow"
+    row = await ctx.write(
+        lambda unit: requests.save_request(
+            unit,
+            turn_id=turn_id,
+            ordinal=ordinal,
+            request=ActionRequest(
+                id=RequestId(f"req-{turn_id.removeprefix('turn-')}-{ordinal}"),
+                tool=call.tool,
+                arguments=call.arguments,
+                specialist=proposer,
+                why=call.why,
+                provenance={name: Provenance(source.origin, source.ref) for name, source in call.provenance.items()},
+                occurrence=call.occurrence,
+            ),
+            case_id=case_id,
+            conversation_id=ctx.conversation_id,
+            step=call.step,
+            supersedes=None,
+            now=ctx.now,
+        )
+    )
+    return row.request.id

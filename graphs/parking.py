@@ -1,0 +1,69 @@
+"""Parking: a turn waits for a person. The customer is told so, honestly, and later turns may run meanwhile."""
+
+from agents.rendering import render
+from agents.tasks import Cue
+from graphs.context import TurnContext
+from graphs.replying import known_of, parts_of, unsaid, values_of
+from graphs.sending import say
+from graphs.state import TurnState
+from memory import approvals, cases, conversations, inbox, readings, turns
+from memory.store import Unit
+from policies.words import ApprovalId, CaseId, Json, TurnId
+
+
+def park(unit: Unit, ctx: TurnContext, turn_id: TurnId, state: TurnState, approval_id: ApprovalId) -> None:
+    """End this run of the turn: interim reply, case waiting, inbox items done. Parked again, it says nothing twice."""
+    turn = turns.get(unit, turn_id=turn_id)
+    assert turn is not None  # noqa: S101  # the runner made it
+    case_id = CaseId(state["case_id"])
+    covers = unsaid(unit, turn_id=turn_id, ordinals=[*state.get("parts", []), state["cue"]])
+    if state["cue"] in covers:
+        say(
+            unit,
+            ctx,
+            turn=turn,
+            case_id=case_id,
+            text=_interim(unit, ctx, turn_id, state, covers, approval_id),
+            covers=covers,
+        )
+    cases.set_status(unit, case_id=case_id, status="waiting")
+    turns.set_case(unit, turn_id=turn_id, case_id=case_id)
+    turns.park(unit, turn_id=turn_id, approval_id=approval_id, now=ctx.now)
+    inbox.finish(unit, seqs=turn.item_seqs)
+
+
+def _interim(
+    unit: Unit, ctx: TurnContext, turn_id: TurnId, state: TurnState, covers: list[int], approval_id: ApprovalId
+) -> str:
+    """What is finished already, then that a person looks at the rest. Templates only."""
+    voice = ctx.house.playbook.voice
+    conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
+    texts = [voice.disclosure] if conversation is not None and not conversation.disclosed else []
+    said = [ordinal for ordinal in covers if ordinal != state["cue"]]
+    for part in parts_of(unit, turn_id=turn_id, ordinals=said, cases=state.get("part_cases", {})):
+        values = values_of(
+            unit,
+            conversation_id=ctx.conversation_id,
+            turn_id=turn_id,
+            part=part,
+            known=known_of(unit, case_id=part.case_id),
+        )
+        texts.append(render(voice.templates[part.cue.template], values, voice).text)
+    values: dict[str, Json] = {one.name: one.value for one in known_of(unit, case_id=CaseId(state["case_id"]))}
+    approval = approvals.get(unit, approval_id=approval_id)
+    values["args"] = approval.body["arguments"]
+    rendered = render(voice.templates[_waiting_template(unit, ctx, turn_id, state)], values, voice)
+    texts.append(voice.templates["waiting"] if rendered.missing else rendered.text)
+    return "\n\n".join(texts)
+
+
+def _waiting_template(unit: Unit, ctx: TurnContext, turn_id: TurnId, state: TurnState) -> str:
+    row = readings.get(unit, turn_id=turn_id, ordinal=state["cue"])
+    case = cases.get(unit, case_id=CaseId(state["case_id"]))
+    assert row is not None and case is not None  # noqa: S101, PT018  # workflow wrote the cue for this case
+    cue = Cue.model_validate(row.output)
+    journey = ctx.house.playbook.journeys.get(case.journey or "")
+    step = next((one for one in journey.steps if cue.call and one.id == cue.call.step), None) if journey else None
+    return step.waiting if step is not None and step.waiting else "waiting"
+
+

@@ -1,0 +1,50 @@
+"""What follows from the reading of a message without asking anyone: signals for triggers, a yes or a no."""
+
+from typing import Literal
+
+from agents.confirmation import read_confirmation
+from agents.tasks import IntentReading, Question
+from graphs.context import TurnContext
+from graphs.matter import Matter, load
+from graphs.messages import of_turn
+from graphs.state import TurnState
+from memory import readings
+from memory.store import Unit
+from policies.words import CaseId, Json, TurnId
+
+
+def signals(reading: IntentReading, found: list[str], matter: Matter) -> dict[str, Json]:
+    """What the reading and the case so far mean to triggers."""
+    flags: list[Json] = [*sorted({*reading.flags, *found})]
+    return {
+        "intent.confidence": reading.confidence,
+        "sentiment": reading.sentiment,
+        "asked_for_person": "asks_person" in reading.flags,
+        "failures": sum(attempt.state in {"failed", "denied", "unknown"} for attempt in matter.attempts),
+        "repeats": max(matter.asked.values(), default=0),
+        "turns": sum(line.author == "customer" for line in matter.transcript),
+        "flags": flags,
+    }
+
+
+def answer_of(reading: IntentReading, text: str, question: Question | None) -> Literal["yes", "no", "unclear", "none"]:
+    """How the customer answered our confirmation: deterministic code reads it, a model may only veto."""
+    if question is None or question.kind != "confirm":
+        return "none"
+    answer = read_confirmation(text)
+    if answer == "yes" and reading.act in {"decline", "withdraw"}:
+        return "unclear"
+    return answer
+
+
+async def signals_of(ctx: TurnContext, state: TurnState) -> dict[str, Json]:
+    """The signals of a turn that has been read."""
+    turn_id = TurnId(state["turn_id"])
+
+    def gather(unit: Unit) -> dict[str, Json]:
+        row = readings.get(unit, turn_id=turn_id, ordinal=state["reading"])
+        assert row is not None  # noqa: S101  # the intent node wrote it
+        matter = load(unit, conversation_id=ctx.conversation_id, case_id=CaseId(state["case_id"]), turn_id=turn_id)
+        return signals(IntentReading.model_validate(row.output), of_turn(unit, turn_id=turn_id).kinds, matter)
+
+    return await ctx.read(gather)

@@ -1,0 +1,97 @@
+"""What the reply of a turn is made of: its cues, the values they may show, the question it ends with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from agents.tasks import Cue, Known, Question
+from graphs.matter import known as as_known
+from memory import approvals, evidence, readings, requests, timeline
+from memory.store import Unit
+from policies.canonical import digest
+from policies.words import CaseId, ConversationId, Json, RequestId, TurnId
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One cue of the reply and the case it is about."""
+
+    ordinal: int
+    cue: Cue
+    case_id: CaseId
+    request_id: RequestId | None
+
+
+def parts_of(unit: Unit, *, turn_id: TurnId, ordinals: list[int], cases: Mapping[str, str]) -> list[Part]:
+    """The cues at these places of the turn.
+
+    Args:
+        unit: The transaction.
+        turn_id: The turn.
+        ordinals: Places of cues, in order.
+        cases: Place → case, for cues of other cases than the request's own.
+    """
+    parts = []
+    for ordinal in ordinals:
+        row = readings.get(unit, turn_id=turn_id, ordinal=ordinal)
+        assert row is not None  # noqa: S101  # workflow wrote it
+        request = requests.request_at(unit, turn_id=turn_id, ordinal=ordinal)
+        case_id = request.case_id if request and request.case_id else CaseId(cases[str(ordinal)])
+        parts.append(Part(ordinal, Cue.model_validate(row.output), case_id, request.request.id if request else None))
+    return parts
+
+
+def unsaid(unit: Unit, *, turn_id: TurnId, ordinals: list[int]) -> list[int]:
+    """Those of the cues that no message of this turn has told the customer yet."""
+    said = {
+        place
+        for entry in timeline.of_turn(unit, turn_id=turn_id)
+        if entry.kind == "message_out"
+        for place in cast(list[int], entry.body.get("covers", []))
+    }
+    return [ordinal for ordinal in ordinals if ordinal not in said]
+
+
+def values_of(
+    unit: Unit, *, conversation_id: ConversationId, turn_id: TurnId, part: Part, known: list[Known]
+) -> dict[str, Json]:
+    """What placeholders of this part may be filled with: evidence by name, the request's arguments, a person's words."""
+    values: dict[str, Json] = {}
+    for statement in sorted(known, key=lambda one: one.kind == "receipt"):
+        values[statement.name] = statement.value
+    values |= part.cue.values
+    if part.request_id is not None:
+        values["args"] = dict(requests.get_request(unit, request_id=part.request_id).request.arguments)
+    elif part.cue.call is not None:
+        values["args"] = dict(part.cue.call.arguments)
+    said = [
+        approval.votes[-1].note
+        for approval in approvals.of_turn(unit, turn_id=turn_id)
+        if approval.votes and approval.status in {"rejected", "responded"}
+    ]
+    if said:
+        values["approval"] = {"message": said[-1]}
+    return values
+
+
+def known_of(unit: Unit, *, case_id: CaseId) -> list[Known]:
+    """The case's evidence that stands, as values for a reply; the record in hand last, so that it wins."""
+    rows = [row for row in evidence.of_case(unit, case_id=case_id) if row.kind not in {"confirmation", "eligibility"}]
+    return [as_known(row) for row in sorted(rows, key=lambda row: row.at)]
+
+
+def question_of(part: Part) -> Question | None:
+    """What the customer's next message is read in the light of; None for a reply that asks nothing."""
+    cue = part.cue
+    if cue.kind == "confirm" and cue.call is not None:
+        return Question(
+            kind="confirm",
+            case_id=part.case_id,
+            request_digest=digest({"tool": cue.call.tool, "arguments": dict(cue.call.arguments)}),
+        )
+    if cue.kind != "ask":
+        return None
+    if cue.options and not cue.slots:
+        return Question(kind="clarify", case_id=part.case_id, options=cue.options)
+    kind: Literal["identity", "slot"] = "identity" if cue.template.startswith("ask_identity") else "slot"
+    return Question(kind=kind, case_id=part.case_id, slots=cue.slots, options=cue.options, records=cue.records)

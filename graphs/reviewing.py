@@ -1,0 +1,182 @@
+"""A person's answer to an approval: an edit is judged before it is taken, everything is checked before the row moves."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from graphs.context import House
+from graphs.errors import EditRefused
+from graphs.judging import Judged, judge
+from graphs.recording import amount_of, approval_body, binding
+from graphs.results import ApprovalState, ReviewDecision, Reviewer
+from memory import approvals, audit, authority, requests
+from memory.approvals import Approval, EditedRequest
+from memory.requests import RequestRow
+from memory.store import Unit
+from policies.canonical import decision_to_json, facts_to_json, situation_to_json
+from policies.words import ActionRequest, ApprovalId, ApprovalTerms, Effect, Origin, Provenance, RequestId
+from tools.errors import ToolArgumentsError
+
+ROLES = ("reviewer", "supervisor", "admin")
+
+
+async def answer(
+    house: House, approval_id: ApprovalId, decision: ReviewDecision, reviewer: Reviewer, *, now: datetime
+) -> Approval:
+    """Take a person's answer, or refuse it with the approval exactly as it was.
+
+    Raises:
+        ApprovalError: Why the answer can't be taken, by kind.
+        EditRefused: What stands against the edit.
+    """
+    known, row = await house.store.read(lambda unit: _gather(unit, approval_id))
+    edited, judged = (None, None)
+    if decision.answer == "edit":
+        edited, judged = await _edit(house, known, row, decision, reviewer, now=now)
+
+    def work(unit: Unit) -> Approval:
+        if edited is not None and judged is not None:
+            _keep_edit(unit, row, edited.request, judged, now)
+        settled = approvals.decide(
+            unit,
+            approval_id=approval_id,
+            answer=decision.answer,
+            reviewer=authority.Reviewer(id=reviewer.id, role=reviewer.role, limits=reviewer.limits),
+            version=decision.version,
+            note=decision.message,
+            edited=edited,
+            now=now,
+        )
+        if settled.case_id is not None:
+            audit.append(
+                unit,
+                case_id=settled.case_id,
+                conversation_id=settled.conversation_id,
+                kind="approval_answered",
+                ids={
+                    "approval": approval_id,
+                    "answer": decision.answer,
+                    "reviewer": reviewer.id,
+                    "role": reviewer.role,
+                    "status": settled.status,
+                },
+                payload={"version": settled.version, "message": decision.message, "digest": settled.digest},
+                at=now,
+            )
+        return settled
+
+    return await house.store.write(work)
+
+
+async def _edit(
+    house: House, known: Approval, row: RequestRow, decision: ReviewDecision, reviewer: Reviewer, *, now: datetime
+) -> tuple[EditedRequest, Judged]:
+    """What the edit makes of the request, and what policy says of that."""
+    if decision.tool and decision.tool != known.tool:
+        raise EditRefused(f"An edit can't switch from {known.tool} to {decision.tool}. Reject it and say what to do.")
+    if decision.arguments is None:
+        raise EditRefused("An edit needs the whole arguments as they shall run.")
+    try:
+        arguments = house.tools.validate(known.tool, decision.arguments, coerce=True)
+    except ToolArgumentsError as problem:
+        raise EditRefused(str(problem)) from None
+    before = row.request
+    request = replace(
+        before,
+        id=RequestId(f"{before.id}.{known.version}"),
+        arguments=arguments,
+        specialist=reviewer.role,
+        why=decision.message or f"Edited by a {reviewer.role}.",
+        provenance={
+            name: before.provenance.get(name, Provenance(Origin.MODEL))
+            if before.arguments.get(name) == value
+            else Provenance(Origin.PERSON, reviewer.id)
+            for name, value in arguments.items()
+        },
+    )
+    if row.case_id is None:
+        raise EditRefused("The case of this request is gone.")
+    judged = await judge(
+        house,
+        request,
+        conversation_id=known.conversation_id,
+        case_id=row.case_id,
+        signals={},
+        now=now,
+        confirmed_as=before,
+    )
+    if judged.decision.effect in {Effect.DENY, Effect.ESCALATE}:
+        sentences = " ".join(verdict.sentence for verdict in judged.decision.verdicts)
+        raise EditRefused(f"Policy doesn't allow this edit: {sentences}")
+    terms = judged.decision.approval or ApprovalTerms(role=known.role, count=1, queue=known.queue)
+    amount_minor, currency = amount_of(house, judged)
+    return (
+        EditedRequest(
+            request=judged.request,
+            digest=binding(judged),
+            terms=terms,
+            body=approval_body(house, judged),
+            needs_more=not _has_authority(reviewer, terms, amount_minor, currency),
+            amount_minor=amount_minor,
+            currency=currency,
+            policy_version=judged.decision.policy_version,
+        ),
+        judged,
+    )
+
+
+def _has_authority(reviewer: Reviewer, terms: ApprovalTerms, amount_minor: int | None, currency: str | None) -> bool:
+    """Whether the editor's own yes is one of those that the edited request needs."""
+    enough = ROLES.index(reviewer.role) >= (ROLES.index(terms.role) if terms.role in ROLES else len(ROLES))
+    if amount_minor is None or reviewer.limits is None:
+        return enough
+    return enough and amount_minor <= reviewer.limits.get(currency or "", -1)
+
+
+def _keep_edit(unit: Unit, row: RequestRow, request: ActionRequest, judged: Judged, now: datetime) -> None:
+    requests.save_request(
+        unit,
+        turn_id=row.turn_id,
+        ordinal=row.ordinal,
+        request=request,
+        case_id=row.case_id,
+        conversation_id=row.conversation_id,
+        step=row.step,
+        supersedes=row.request.id,
+        now=now,
+    )
+    requests.save_decision(
+        unit,
+        request_id=request.id,
+        phase="edit",
+        decision=decision_to_json(judged.decision),
+        situation={
+            "situation": situation_to_json(judged.situation),
+            "facts": facts_to_json(judged.facts),
+            "request": requests.request_to_json(judged.request),
+            "missing": dict(judged.missing),
+        },
+        now=now,
+    )
+
+
+def _gather(unit: Unit, approval_id: ApprovalId) -> tuple[Approval, RequestRow]:
+    approval = approvals.get(unit, approval_id=approval_id)
+    return approval, requests.get_request(unit, request_id=approval.request_id)
+
+
+def state_of(approval: Approval) -> ApprovalState:
+    """An approval for a shell."""
+    return ApprovalState(
+        approval_id=approval.id,
+        status=approval.status,
+        version=approval.version,
+        tool=approval.tool,
+        summary=str(approval.body.get("summary", "")),
+        votes=len(approval.votes),
+        needed=approval.count,
+        role=approval.role,
+        expires_at=approval.expires_at,
+        turn_id=approval.turn_id,
+        conversation_id=approval.conversation_id,
+        details=dict(approval.body),
+    )

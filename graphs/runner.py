@@ -1,0 +1,398 @@
+"""The runner: the only door to the graph. Messages in, results out; decisions, expiries and handbacks through the inbox."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command
+
+from graphs.context import House, TurnContext
+from graphs.errors import NotWithPerson, RunnerClosed, TurnNotFound
+from graphs.lanes import Lanes
+from graphs.last_resort import give_up
+from graphs.parking import park
+from graphs.results import ApprovalState, InboundMessage, Progress, ReviewDecision, Reviewer, TurnResult
+from graphs.reviewing import answer, state_of
+from graphs.state import TurnState
+from graphs.turn_graph import GRAPH_VERSION, TurnGraph
+from memory import approvals, audit, conversations, inbox, outbox, timeline, turns
+from memory.errors import FencedOut
+from memory.inbox import InboxItem
+from memory.store import Unit
+from memory.turns import Turn
+from policies.words import ApprovalId, CaseId, ConversationId, TurnId
+
+log = logging.getLogger("callboard.runner")
+
+ATTEMPTS = 3
+"""How often a turn is begun before it goes to a person: twice after a crash or a failing store."""
+
+THREADS = 8
+"""How often one turn may go on in a fresh thread; each needs a person's answer or facts that moved."""
+
+
+class Runner:
+    """Runs the turns of this process's conversations, each conversation in its own lane."""
+
+    def __init__(self, *, house: House, graph: TurnGraph, new_id: Callable[[], str]) -> None:
+        """Bind the runner.
+
+        Args:
+            house: What all turns share.
+            graph: The compiled turn.
+            new_id: Gives a fresh random id.
+        """
+        self._house = house
+        self._graph = graph
+        self._new_id = new_id
+        self._lanes = Lanes(self._run_next)
+        self._waiting: dict[int, list[asyncio.Future[None]]] = {}
+        self._listeners: dict[ConversationId, list[asyncio.Queue[Progress]]] = {}
+        self._closed = False
+        self._versions = {
+            "graph": GRAPH_VERSION,
+            "playbook": house.playbook.hash,
+            "policy": house.playbook.policies.version,
+        }
+
+    async def handle(self, message: InboundMessage) -> TurnResult:
+        """Take a message and wait for what becomes of its turn. The same message id gives the same turn.
+
+        Raises:
+            MessageConflict: The id came before with another text.
+            RunnerClosed: Shutting down; the message was not taken.
+        """
+        item = await self._take(message)
+        return await self._outcome_of(item)
+
+    async def stream(self, message: InboundMessage) -> AsyncIterator[Progress]:
+        """The same, told step by step; ends with the result. Raises as `handle`."""
+        heard: asyncio.Queue[Progress] = asyncio.Queue()
+        listeners = self._listeners.setdefault(message.conversation_id, [])
+        listeners.append(heard)
+        try:
+            item = await self._take(message)
+            outcome = asyncio.create_task(self._outcome_of(item))
+            while not outcome.done() or not heard.empty():
+                step = asyncio.create_task(heard.get())
+                await asyncio.wait({step, outcome}, return_when=asyncio.FIRST_COMPLETED)
+                if step.done():
+                    yield step.result()
+                else:
+                    step.cancel()
+                    if heard.empty():
+                        break
+            result = await outcome
+            for text in result.parts:
+                yield Progress(result.turn_id, "reply", text=text)
+            yield Progress(result.turn_id, "finished", result=result)
+        finally:
+            listeners.remove(heard)
+            if not listeners:
+                self._listeners.pop(message.conversation_id, None)
+
+    async def decide(self, approval_id: ApprovalId, decision: ReviewDecision, reviewer: Reviewer) -> ApprovalState:
+        """Take a person's answer. Waits for nothing: the turn goes on in its lane.
+
+        Raises:
+            ApprovalError: The answer can't be taken; the approval is exactly as it was.
+            EditRefused: What stands against the edit; likewise.
+        """
+        settled = await answer(self._house, approval_id, decision, reviewer, now=self._house.clock())
+        if settled.status != "pending":
+            self._lanes.wake(settled.conversation_id)
+        return state_of(settled)
+
+    async def withdraw(self, approval_id: ApprovalId, *, by: str) -> ApprovalState:
+        """Take a request back before it was acted on. Raises `ApprovalClosed` if it is too late."""
+        now = self._house.clock()
+        ended = await self._house.store.write(
+            lambda unit: approvals.withdraw(unit, approval_id=approval_id, by=by, now=now)
+        )
+        self._lanes.wake(ended.conversation_id)
+        return state_of(ended)
+
+    async def handback(self, conversation_id: ConversationId, *, by: Reviewer, summary: str) -> None:
+        """Give a conversation back to the AI, explicitly, with a summary of what the person did.
+
+        Raises:
+            NotWithPerson: No person has it.
+        """
+
+        def work(unit: Unit) -> None:
+            conversation = conversations.get(unit, conversation_id=conversation_id)
+            if conversation is None or conversation.status != "person":
+                raise NotWithPerson(NotWithPerson.__doc__)
+            inbox.put(
+                unit,
+                conversation_id=conversation_id,
+                kind="handback",
+                dedupe_key=self._new_id(),
+                body={"by": by.id, "summary": summary},
+                now=self._house.clock(),
+            )
+
+        await self._house.store.write(work)
+        self._lanes.wake(conversation_id)
+        await self.settle(conversation_id)
+
+    async def result(self, turn_id: TurnId) -> TurnResult:
+        """Where a turn stands. Raises `TurnNotFound`."""
+        return await self._house.store.read(lambda unit: _result(unit, turn_id))
+
+    async def settle(self, conversation_id: ConversationId) -> None:
+        """Wait until nothing is in hand for a conversation."""
+        await self._lanes.settle(conversation_id)
+
+    async def recover(self) -> int:
+        """Go on with what a crash or a shutdown left behind; how many conversations that concerns."""
+        left = await self._house.store.read(inbox.unfinished)
+        for conversation_id in left:
+            self._lanes.wake(conversation_id)
+        return len(left)
+
+    async def expire_due(self) -> int:
+        """Close approvals that nobody answered in time; their turns follow the fallback. How many there were."""
+        now = self._house.clock()
+        expired = await self._house.store.write(lambda unit: approvals.expire_due(unit, now=now))
+        for approval in expired:
+            self._lanes.wake(approval.conversation_id)
+        return len(expired)
+
+    async def close(self, *, patience_s: float = 10.0) -> None:
+        """Take no more messages and let what is in hand finish. What doesn't is found by `recover`."""
+        self._closed = True
+        await self._lanes.close(patience_s=patience_s)
+        for futures in self._waiting.values():
+            for future in futures:
+                if not future.done():
+                    future.set_exception(RunnerClosed(RunnerClosed.__doc__))
+
+    async def _take(self, message: InboundMessage) -> InboxItem:
+        if self._closed:
+            raise RunnerClosed(RunnerClosed.__doc__)
+        now = self._house.clock()
+        item, _ = await self._house.store.write(
+            lambda unit: inbox.put_message(
+                unit,
+                conversation_id=message.conversation_id,
+                message_id=message.message_id,
+                text=message.text,
+                channel=message.channel,
+                customer_hint=message.customer_hint,
+                now=now,
+            )
+        )
+        if item.state in {"waiting", "running"}:
+            self._lanes.wake(message.conversation_id)
+        return item
+
+    async def _outcome_of(self, item: InboxItem) -> TurnResult:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(item.seq, []).append(future)
+        try:
+            current = await self._house.store.read(lambda unit: inbox.get(unit, seq=item.seq))
+            if current.state in {"waiting", "running"}:
+                await future
+                current = await self._house.store.read(lambda unit: inbox.get(unit, seq=item.seq))
+        finally:
+            left = [one for one in self._waiting.get(item.seq, []) if one is not future]
+            self._waiting[item.seq] = left
+            if not left:
+                self._waiting.pop(item.seq, None)
+        if current.turn_id is None:
+            raise TurnNotFound(TurnNotFound.__doc__)
+        return await self.result(current.turn_id)
+
+    async def _run_next(self, conversation_id: ConversationId) -> bool:
+        """Take the conversation's next items and run them to their end. False if there were none."""
+        if self._closed:
+            return False
+
+        def claim(unit: Unit) -> tuple[list[InboxItem], int]:
+            items = inbox.claim(unit, conversation_id=conversation_id, now=self._house.clock())
+            epoch = conversations.advance_epoch(unit, conversation_id=conversation_id) if items else 0
+            return items, epoch
+
+        items, epoch = await self._house.store.write(claim)
+        if not items:
+            return False
+        ctx = TurnContext(self._house, conversation_id, epoch)
+        try:
+            await self._run(ctx, items)
+        except FencedOut:
+            log.warning("another run has taken over conversation %s", conversation_id)
+            return False
+        except Exception as error:
+            log.error("turn on items %s failed: %s", [item.seq for item in items], type(error).__name__, exc_info=True)
+            if max(item.attempts for item in items) < ATTEMPTS:
+                return True
+            await give_up(ctx, items, error, self._new_id)
+        for item in items:
+            for future in self._waiting.get(item.seq, []):
+                if not future.done():
+                    future.set_result(None)
+        return True
+
+    async def _run(self, ctx: TurnContext, items: list[InboxItem]) -> None:
+        first = items[0]
+        match first.kind:
+            case "message":
+                turn_id = first.turn_id or TurnId(f"turn-{self._new_id()}")
+                turn = await ctx.write(
+                    lambda unit: turns.start(
+                        unit,
+                        turn_id=turn_id,
+                        conversation_id=ctx.conversation_id,
+                        item_seqs=[item.seq for item in items],
+                        versions=self._versions,
+                        now=ctx.now,
+                    )
+                )
+                await self._run_turn(ctx, turn)
+            case "decision" | "expiry":
+                await self._go_on(ctx, ApprovalId(str(first.body["approval_id"])))
+            case "handback":
+                await ctx.write(lambda unit: _hand_back(unit, ctx, first))
+        await ctx.write(lambda unit: inbox.finish(unit, seqs=[item.seq for item in items]))
+
+    async def _go_on(self, ctx: TurnContext, approval_id: ApprovalId) -> None:
+        """Resume the turn that waits for this approval; a turn that has ended needs nothing more."""
+        approval = await ctx.read(lambda unit: approvals.get(unit, approval_id=approval_id))
+        turn = await ctx.read(lambda unit: turns.get(unit, turn_id=approval.turn_id))
+        if turn is None or turn.state == "done":
+            return
+        await self._run_turn(ctx, turn, resume=turn.state == "parked")
+
+    async def _run_turn(self, ctx: TurnContext, turn: Turn, *, resume: bool = False) -> None:
+        """Run a turn's threads until it ends or waits.
+
+        A thread that waited is resumed from its checkpoint if that can be read; if not, or if the thread handed on,
+        the turn runs from its rows in a fresh one.
+        """
+        thread = turn.threads
+        start: TurnState | Command[str] = _fresh(turn, thread)
+        if resume and await self._can_resume(turn):
+            start = Command(resume=turn.approval_id)
+        elif resume:
+            thread = await ctx.write(lambda unit: turns.resume(unit, turn_id=turn.id))
+            start = _fresh(turn, thread)
+        for _ in range(THREADS):
+            state, approval_id = await self._run_thread(ctx, turn, thread, start)
+            if approval_id is not None:
+                await ctx.write(lambda unit, state=state, approval_id=approval_id: park(unit, ctx, turn.id, state, approval_id))  # type: ignore[misc]  # bound now
+                return
+            if state.get("next") != "hand_on":
+                break
+            await self._forget_thread(turn, thread)
+            thread = await ctx.write(lambda unit: turns.resume(unit, turn_id=turn.id))
+            start = _fresh(turn, thread)
+        for number in range(1, thread + 1):
+            await self._forget_thread(turn, number)
+
+    async def _run_thread(
+        self, ctx: TurnContext, turn: Turn, thread: int, start: TurnState | Command[str]
+    ) -> tuple[TurnState, ApprovalId | None]:
+        """Run one thread: its last state, and the approval it waits for, if it does."""
+        state: TurnState = {}
+        waits_for: ApprovalId | None = None
+        self._tell(ctx.conversation_id, Progress(turn.id, "started"))
+        async for mode, chunk in self._graph.astream(
+            start, _config(turn, thread), context=ctx, durability="exit", stream_mode=["updates", "values"]
+        ):
+            if mode == "values":
+                state = chunk  # type: ignore[assignment]  # the whole state, by stream_mode
+            elif interrupts := chunk.get("__interrupt__"):
+                waits_for = ApprovalId(interrupts[0].value["approval_id"])
+            else:
+                for node in chunk:
+                    self._tell(ctx.conversation_id, Progress(turn.id, "node", node=node))
+        return state, waits_for
+
+    async def _can_resume(self, turn: Turn) -> bool:
+        if turn.versions.get("graph") != GRAPH_VERSION:
+            return False
+        try:
+            snapshot = await self._graph.aget_state(_config(turn, turn.threads))
+        except Exception as error:  # noqa: BLE001  # whatever makes it unreadable, rows are enough
+            log.warning("checkpoint of turn %s can't be read (%s); rebuilding", turn.id, type(error).__name__)
+            return False
+        return any(task.interrupts for task in snapshot.tasks)
+
+    async def _forget_thread(self, turn: Turn, thread: int) -> None:
+        saver = self._graph.checkpointer
+        if saver is not None and not isinstance(saver, bool):
+            await saver.adelete_thread(_thread_id(turn, thread))
+
+    def _tell(self, conversation_id: ConversationId, progress: Progress) -> None:
+        for listener in self._listeners.get(conversation_id, []):
+            listener.put_nowait(progress)
+
+
+def _fresh(turn: Turn, thread: int) -> TurnState:
+    return {
+        "turn_id": turn.id,
+        "conversation_id": turn.conversation_id,
+        "thread": thread,
+        "ordinal": 0,
+        "calls": 0,
+        "parts": [],
+        "queue": [],
+        "next": "screen",
+    }
+
+
+def _thread_id(turn: Turn, thread: int) -> str:
+    return f"{turn.id}/{thread}"
+
+
+def _config(turn: Turn, thread: int) -> RunnableConfig:
+    return {"configurable": {"thread_id": _thread_id(turn, thread)}, "recursion_limit": 120}
+
+
+def _hand_back(unit: Unit, ctx: TurnContext, item: InboxItem) -> None:
+    conversations.set_status(unit, conversation_id=ctx.conversation_id, status="ai")
+    conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
+    timeline.append(
+        unit,
+        conversation_id=ctx.conversation_id,
+        case_id=conversation.case_id if conversation else None,
+        kind="note",
+        author=str(item.body["by"]),
+        at=ctx.now,
+        body={"text": item.body["summary"], "handback": True},
+        dedupe_key=f"handback:{item.seq}",
+    )
+    if conversation is not None and conversation.case_id is not None:
+        audit.append(
+            unit,
+            case_id=CaseId(conversation.case_id),
+            conversation_id=ctx.conversation_id,
+            kind="handback",
+            ids={"by": str(item.body["by"])},
+            payload={"summary": item.body["summary"]},
+            at=ctx.now,
+        )
+
+
+def _result(unit: Unit, turn_id: TurnId) -> TurnResult:
+    turn = turns.get(unit, turn_id=turn_id)
+    if turn is None:
+        raise TurnNotFound(TurnNotFound.__doc__)
+    said = tuple(outgoing.text for outgoing in outbox.of_turn(unit, turn_id=turn_id))
+    waiting = tuple(
+        approval.id for approval in approvals.of_turn(unit, turn_id=turn_id) if approval.status == "pending"
+    )
+    return TurnResult(
+        turn_id=turn_id,
+        conversation_id=turn.conversation_id,
+        case_id=turn.case_id,
+        outcome=turn.outcome or "replied",  # type: ignore[arg-type]  # close and park write the literal's words
+        reply="\n\n".join(said),
+        parts=said,
+        approvals=waiting,
+        final=turn.state == "done",
+    )
+
+

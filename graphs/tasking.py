@@ -1,0 +1,59 @@
+"""The workflow specialist's task for the case in hand, made from rows."""
+
+from agents.tasks import AuthenticationAdvice, IntentReading, WorkflowTask
+from graphs.context import TurnContext
+from graphs.matter import Matter, load
+from graphs.messages import of_turn
+from graphs.reading import answer_of
+from graphs.state import TurnState
+from memory import readings
+from memory.store import Unit
+from policies.words import CaseId, TurnId
+
+
+async def workflow_task(ctx: TurnContext, state: TurnState) -> WorkflowTask:
+    """What workflow is asked now."""
+    turn_id = TurnId(state["turn_id"])
+
+    def gather(unit: Unit) -> tuple[Matter, IntentReading, AuthenticationAdvice, str]:
+        matter = load(unit, conversation_id=ctx.conversation_id, case_id=CaseId(state["case_id"]), turn_id=turn_id)
+        reading = readings.get(unit, turn_id=turn_id, ordinal=state["reading"])
+        advice = readings.get(unit, turn_id=turn_id, ordinal=state["advice"])
+        assert reading is not None and advice is not None  # noqa: S101, PT018  # earlier nodes of this turn wrote both
+        return (
+            matter,
+            IntentReading.model_validate(reading.output),
+            AuthenticationAdvice.model_validate(advice.output),
+            of_turn(unit, turn_id=turn_id).text,
+        )
+
+    matter, reading, advice, text = await ctx.read(gather)
+    journey = ctx.house.playbook.journeys.get(matter.case.journey or "")
+    question = matter.question if matter.question and matter.question.case_id == matter.case.id else None
+    return WorkflowTask(
+        journey=matter.case.journey,
+        text=text,
+        act=reading.act,
+        flags=reading.flags,
+        known=matter.known,
+        attempts=matter.attempts,
+        eligibility=matter.verdicts,
+        confirmations=matter.confirmations,
+        authentication=advice,
+        asked=matter.asked,
+        question=question,
+        answer=answer_of(reading, text, question),
+        clarify=clarify_of(reading, matter),
+        pending=matter.pending,
+        tools=sorted(journey.allowed_tools) if journey else [],
+        now=ctx.now,
+    )
+
+
+def clarify_of(reading: IntentReading, matter: Matter) -> list[str]:
+    """Journeys to choose between: only where the case has none yet and nothing was understood for certain."""
+    if matter.case.journey is not None or any(guess.answer == "accept" for guess in reading.intents):
+        return []
+    return next(
+        ([guess.journey, *guess.alternatives] for guess in reading.intents if guess.answer == "clarify"), []
+    )

@@ -1,0 +1,116 @@
+"""The state machine of one turn: which node follows which. Every node may end in escalate, and so may its failure."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.errors import GraphBubbleUp
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+
+from graphs.context import TurnContext
+from graphs.nodes.approve import approve
+from graphs.nodes.authentication import authentication
+from graphs.nodes.check_draft import check_draft
+from graphs.nodes.close import close
+from graphs.nodes.draft import draft
+from graphs.nodes.eligibility import eligibility
+from graphs.nodes.escalate import escalate
+from graphs.nodes.guard import guard
+from graphs.nodes.intent import intent
+from graphs.nodes.recall import recall
+from graphs.nodes.receive import receive
+from graphs.nodes.screen import screen
+from graphs.nodes.workflow import workflow
+from graphs.state import TurnState
+from memory.errors import StoreError
+
+log = logging.getLogger("callboard.turn")
+
+Node = Callable[[TurnState, Runtime[TurnContext]], Awaitable[TurnState]]
+TurnGraph = CompiledStateGraph[TurnState, TurnContext, TurnState, TurnState]
+
+GRAPH_VERSION = "1"
+"""Raised when nodes or state change so that a checkpoint of the version before can't be resumed; the turn is then
+rebuilt from its rows."""
+
+ROUTES: dict[str, list[str]] = {
+    "receive": ["screen", "close"],
+    "screen": ["recall", "escalate"],
+    "recall": ["intent", "authentication", "escalate"],
+    "intent": ["authentication", "escalate"],
+    "authentication": ["eligibility", "escalate"],
+    "eligibility": ["workflow", "escalate"],
+    "workflow": ["guard", "authentication", "draft", "escalate"],
+    "guard": ["act", "approve", "eligibility", "draft", "escalate"],
+    "approve": ["act", "eligibility", "hand_on", "escalate"],
+    "act": ["eligibility", "authentication", "recall", "guard", "approve", "escalate"],
+    "escalate": ["draft"],
+    "draft": ["check_draft", "escalate"],
+    "check_draft": ["close", "draft", "escalate"],
+}
+"""Where each node may lead. `hand_on` ends the thread; the turn goes on in a fresh one."""
+
+
+def build_graph(act: Node, saver: BaseCheckpointSaver[str]) -> TurnGraph:
+    """Compile the turn.
+
+    Args:
+        act: The act node, bound to the gateway by the composition root.
+        saver: Where a waiting turn's checkpoint is kept. Disposable: a turn can be rebuilt from its rows.
+    """
+    nodes: dict[str, Node] = {
+        "receive": receive,
+        "screen": screen,
+        "recall": recall,
+        "intent": intent,
+        "authentication": authentication,
+        "eligibility": eligibility,
+        "workflow": workflow,
+        "guard": guard,
+        "approve": approve,
+        "act": act,
+        "draft": draft,
+        "check_draft": check_draft,
+    }
+    graph: StateGraph[TurnState, TurnContext, TurnState, TurnState] = StateGraph(
+        TurnState, context_schema=TurnContext
+    )
+    for name, node in nodes.items():
+        graph.add_node(name, _failing_to_people(name, node))  # type: ignore[call-overload]  # async nodes with a runtime
+    graph.add_node("escalate", escalate)
+    graph.add_node("close", close)
+    graph.add_edge(START, "receive")
+    graph.add_edge("close", END)
+    for name, targets in ROUTES.items():
+        paths: dict[Any, str] = {target: END if target == "hand_on" else target for target in targets}
+        graph.add_conditional_edges(name, _next, paths)
+    return graph.compile(checkpointer=saver)
+
+
+def _next(state: TurnState) -> str:
+    return state["next"]
+
+
+def _failing_to_people(name: str, node: Node) -> Node:
+    """A node whose failure becomes an escalation: the conversation ends in a handoff, never in silence (P12).
+
+    Not caught: what LangGraph itself raises to pause, and a store that refuses or a fence that was passed, where
+    nothing could be written any more; the runner deals with those.
+    """
+
+    async def run(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+        try:
+            return await node(state, runtime)
+        except (GraphBubbleUp, StoreError):
+            raise
+        except Exception as error:
+            log.exception("node %s failed in turn %s", name, state.get("turn_id"))
+            if state.get("outcome") == "escalated":
+                raise
+            return {"reason": f"{name} failed: {type(error).__name__}", "next": "escalate"}
+
+    run.__name__ = name
+    return run

@@ -1,0 +1,347 @@
+"""The one gateway that acts: spends a permit, reserves the receipt, calls the tool, records what came of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from memory import receipts
+from memory.errors import AlreadyDone, InFlight, LimitExceeded
+from memory.receipts import Receipt
+from memory.store import Unit
+from policies.words import (
+    ActionRequest,
+    ApprovalId,
+    CaseId,
+    ConversationId,
+    CustomerId,
+    Decision,
+    Effect,
+    Json,
+    ReceiptId,
+    TurnId,
+)
+from tools.errors import PermitError, ToolRefused, ToolUnavailable
+from tools.registry import Registry
+from tools.spec import ToolContext, ToolResult, ToolSpec
+
+Write = Callable[[Callable[[Unit], Any]], Awaitable[Any]]
+"""Runs work in one fenced transaction."""
+
+LEASE_S = 60.0
+PATIENCE_S = 5.0
+"""The longest settling time that a turn waits out itself; above it the outcome stays unknown and a person is asked."""
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """The right to make one call, once."""
+
+    request: ActionRequest
+    decision: Decision
+    """Made just now, from facts read just now."""
+    approval: tuple[ApprovalId, int, str] | None = None
+    """Id, version and digest of the approval that is spent on it."""
+
+    def check(self) -> None:
+        """Raise `PermitError` unless the decision allows the call, or asks for an approval that is here."""
+        effect = self.decision.effect
+        if effect is Effect.ALLOW or (effect is Effect.REQUIRE_APPROVAL and self.approval is not None):
+            return
+        raise PermitError(f"The decision on {self.request.tool} is {effect.value}; there is no permit for it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """For whom and where a call is made."""
+
+    turn_id: TurnId
+    case_id: CaseId
+    conversation_id: ConversationId
+    customer_id: CustomerId | None
+    receipt_id: ReceiptId
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one call."""
+
+    state: Literal["committed", "failed", "unknown"]
+    result: dict[str, Json]
+    code: str = ""
+    """Why it failed: the tool's refusal code, "unavailable", "limit:<id>", "in_flight"; or "already_done"."""
+    receipt: Receipt | None = None
+
+
+Record = Callable[[Unit, Outcome], None]
+"""Writes what follows from an outcome (evidence, audit), in the transaction that completes the receipt."""
+
+
+class Gateway:
+    """Calls tools. Nothing else in the house does."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        systems: Mapping[str, Any],
+        clock: Callable[[], datetime],
+        owner: str,
+        checkpoint: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Bind the gateway to the playbook's tools and systems.
+
+        Args:
+            registry: The tools.
+            systems: The opened systems of record, by name.
+            clock: Gives the present moment, aware, UTC.
+            owner: This process, as receipts name who holds their lease.
+            checkpoint: Called with the name of each boundary that is passed; the crash tests stop the process there.
+        """
+        self._registry = registry
+        self._systems = systems
+        self._clock = clock
+        self._owner = owner
+        self._checkpoint = checkpoint
+
+    async def execute(
+        self,
+        permit: Permit,
+        errand: Errand,
+        *,
+        write: Write,
+        spend: Callable[[Unit], None] = lambda _: None,
+        record: Record,
+    ) -> Outcome:
+        """Make one call under its permit, or finish one that an earlier run began.
+
+        Args:
+            permit: The decision, and the approval to spend.
+            errand: The turn it belongs to.
+            write: The turn's fenced write.
+            spend: What else is used up with the reservation: the customer's confirmation.
+            record: Writes what follows from the outcome, together with the receipt's completion.
+
+        Raises:
+            PermitError: The permit doesn't allow the call. Nothing was written.
+        """
+        permit.check()
+        spec = self._registry.get(permit.request.tool)
+        if spec.kind == "read":
+            return await self._read(spec, permit, errand, write=write, record=record)
+        key = receipts.key_of(
+            spec.name,
+            {name: permit.request.arguments.get(name) for name in spec.identity},
+            permit.request.occurrence,
+        )
+
+        def reserve(unit: Unit) -> Receipt:
+            spend(unit)
+            return receipts.reserve(
+                unit,
+                receipt_id=errand.receipt_id,
+                key=key,
+                request=permit.request,
+                turn_id=errand.turn_id,
+                case_id=errand.case_id,
+                conversation_id=errand.conversation_id,
+                approval=permit.approval,
+                limits=permit.decision.limits,
+                owner=self._owner,
+                lease_s=LEASE_S,
+                now=self._clock(),
+            )
+
+        self._checkpoint("before_reserve")
+        try:
+            receipt: Receipt = await write(reserve)
+        except AlreadyDone as already:
+            return await self._note(Outcome("failed", {}, "already_done", already.receipt), write, record)
+        except InFlight as flight:
+            return await self._note(Outcome("unknown", {}, "in_flight", flight.receipt), write, record)
+        except LimitExceeded as limit:
+            return await self._note(Outcome("failed", {}, f"limit:{limit.limit}"), write, record)
+        self._checkpoint("after_reserve")
+        return await self.finish(receipt, customer_id=errand.customer_id, write=write, record=record)
+
+    async def finish(
+        self, receipt: Receipt, *, customer_id: CustomerId | None, write: Write, record: Record
+    ) -> Outcome:
+        """Bring a reserved receipt to its outcome; also one that an earlier run of the turn left behind.
+
+        A receipt that was only reserved has not been called: it goes on while its lease lasts, after that its permit is
+        too old to act on. One that may have been called is reconciled, never simply called again.
+        """
+        spec = self._registry.get(receipt.tool)
+        context = self._context(customer_id, receipt.key)
+        match receipt.state:
+            case "committed":
+                return Outcome("committed", receipt.result or {}, receipt=receipt)
+            case "failed":
+                return Outcome("failed", {}, receipt.error_code or "", receipt)
+            case "reserved" if self._clock() > receipt.lease_until:
+                return await self._failed(receipt, "permit_expired", write, record)
+            case "reserved":
+                begun: Receipt = await write(
+                    lambda unit: receipts.mark_executing(unit, receipt_id=receipt.id, now=self._clock())
+                )
+                self._checkpoint("after_executing")
+                return await self._call(spec, receipt.arguments, context, begun, write=write, record=record)
+            case _:
+                return await self._reconcile(spec, receipt.arguments, context, receipt, write, record)
+
+    async def _read(
+        self, spec: ToolSpec, permit: Permit, errand: Errand, *, write: Write, record: Record
+    ) -> Outcome:
+        # A read has no effect to protect: one row when it is answered is enough, and a crash before it repeats it.
+        context = self._context(errand.customer_id, f"read:{permit.request.id}")
+        outcome = Outcome("failed", {}, "unavailable")
+        for attempt in range(ATTEMPTS):
+            try:
+                async with asyncio.timeout(spec.timeout_s):
+                    result = await spec.call(self._arguments(spec, permit.request.arguments), context)
+                outcome = Outcome("committed", result.value)
+                break
+            except ToolRefused as refused:
+                outcome = Outcome("failed", {}, refused.code)
+                break
+            except (ToolUnavailable, TimeoutError, OSError):
+                await asyncio.sleep(0.05 * 2**attempt)
+
+        def complete(unit: Unit) -> Outcome:
+            receipt = receipts.record_read(
+                unit,
+                receipt_id=errand.receipt_id,
+                request=permit.request,
+                turn_id=errand.turn_id,
+                case_id=errand.case_id,
+                conversation_id=errand.conversation_id,
+                state=outcome.state,
+                result=outcome.result,
+                error_code=outcome.code,
+                now=self._clock(),
+            )
+            done = Outcome(outcome.state, outcome.result, outcome.code, receipt)
+            record(unit, done)
+            return done
+
+        completed: Outcome = await write(complete)
+        return completed
+
+    async def _call(
+        self,
+        spec: ToolSpec,
+        arguments: Mapping[str, Json],
+        context: ToolContext,
+        receipt: Receipt,
+        *,
+        write: Write,
+        record: Record,
+    ) -> Outcome:
+        self._checkpoint("before_call")
+        try:
+            async with asyncio.timeout(spec.timeout_s):
+                result = await spec.call(self._arguments(spec, arguments), context)
+        except ToolRefused as refused:
+            return await self._failed(receipt, refused.code, write, record)
+        except ToolUnavailable:
+            return await self._failed(receipt, "unavailable", write, record)
+        except Exception as error:  # noqa: BLE001  # whatever it was, the call may have taken effect
+            await write(
+                lambda unit: receipts.mark_unknown(
+                    unit, receipt_id=receipt.id, error_code=type(error).__name__, now=self._clock()
+                )
+            )
+            return await self._reconcile(spec, arguments, context, receipt, write, record)
+        self._checkpoint("after_call")
+        return await self._committed(receipt, result, write, record)
+
+    async def _reconcile(
+        self,
+        spec: ToolSpec,
+        arguments: Mapping[str, Json],
+        context: ToolContext,
+        receipt: Receipt,
+        write: Write,
+        record: Record,
+    ) -> Outcome:
+        """Retry with the same key, ask the system, or leave it to a person: by what the tool declares."""
+        if spec.idempotent:
+            for attempt in range(ATTEMPTS):
+                try:
+                    async with asyncio.timeout(spec.timeout_s):
+                        return await self._committed(
+                            receipt, await spec.call(self._arguments(spec, arguments), context), write, record
+                        )
+                except ToolRefused as refused:
+                    return await self._failed(receipt, refused.code, write, record)
+                except Exception:  # noqa: BLE001  # still unknown; the same key makes another try safe
+                    await asyncio.sleep(0.1 * 2**attempt)
+        elif spec.probe is not None:
+            found = await self._probe(spec, arguments, context)
+            if found is None and (wait := self._until_settled(spec, receipt)) <= timedelta(seconds=PATIENCE_S):
+                await asyncio.sleep(max(wait.total_seconds(), 0))
+                found = await self._probe(spec, arguments, context)
+                if found is None and receipt.attempt < ATTEMPTS:
+                    # Settled, asked twice, not there: it did not happen, so another try is the first effect.
+                    again: Receipt = await write(
+                        lambda unit: receipts.mark_executing(unit, receipt_id=receipt.id, now=self._clock())
+                    )
+                    return await self._call(spec, arguments, context, again, write=write, record=record)
+            if isinstance(found, ToolResult):
+                return await self._committed(receipt, found, write, record)
+        return await self._note(Outcome("unknown", {}, "unknown", receipt), write, record)
+
+    async def _probe(
+        self, spec: ToolSpec, arguments: Mapping[str, Json], context: ToolContext
+    ) -> "ToolResult | Literal[False] | None":
+        """The effect's result, None if the system says it isn't there, False if the system can't be asked."""
+        assert spec.probe is not None
+        try:
+            async with asyncio.timeout(spec.timeout_s):
+                return await spec.probe(arguments, context)
+        except Exception:  # noqa: BLE001  # a probe that fails tells nothing
+            return False
+
+    def _until_settled(self, spec: ToolSpec, receipt: Receipt) -> timedelta:
+        started = receipt.started_at or receipt.reserved_at
+        return started + spec.settling_time - self._clock()
+
+    async def _committed(self, receipt: Receipt, result: ToolResult, write: Write, record: Record) -> Outcome:
+        def complete(unit: Unit) -> Outcome:
+            done = Outcome(
+                "committed",
+                result.value,
+                receipt=receipts.commit(unit, receipt_id=receipt.id, result=result.value, now=self._clock()),
+            )
+            record(unit, done)
+            return done
+
+        self._checkpoint("before_commit")
+        outcome: Outcome = await write(complete)
+        self._checkpoint("after_commit")
+        return outcome
+
+    async def _failed(self, receipt: Receipt, code: str, write: Write, record: Record) -> Outcome:
+        def complete(unit: Unit) -> Outcome:
+            failed = receipts.fail(unit, receipt_id=receipt.id, error_code=code, now=self._clock())
+            outcome = Outcome("failed", {}, code, failed)
+            record(unit, outcome)
+            return outcome
+
+        outcome: Outcome = await write(complete)
+        return outcome
+
+    async def _note(self, outcome: Outcome, write: Write, record: Record) -> Outcome:
+        await write(lambda unit: record(unit, outcome))
+        return outcome
+
+    def _context(self, customer_id: CustomerId | None, key: str) -> ToolContext:
+        return ToolContext(systems=self._systems, customer_id=customer_id, idempotency_key=key, now=self._clock())
+
+    def _arguments(self, spec: ToolSpec, arguments: Mapping[str, Json]) -> Any:
+        return spec.arguments.model_validate(dict(arguments))
+
+

@@ -2,9 +2,9 @@
 
 Traps of cel-expr-python that this module exists for: an error comes back as a *value* (and a truthy one), so only a
 value whose type is BOOL counts; `ERROR && false` is false, so what a condition reads is checked before it runs; a list
-with one failing element fails whole, so a batch that fails is computed singly; numbers of different kinds don't compare;
-an unknown attribute is an error only when it is reached. A name with a dot is declared flat ("order.total_minor"), and
-the longest declared name wins.
+with one failing element fails whole, so a batch that fails is computed singly; numbers of different kinds don't
+compare; an unknown attribute is an error only when it is reached. A name with a dot is declared flat
+("order.total_minor"), and the longest declared name wins.
 """
 
 import calendar

@@ -237,9 +237,11 @@ class _Loader:
             data = document.data if isinstance(document.data, dict) else {}
             for section, content in data.items():
                 if section != "parameters":
-                    items = content if isinstance(content, list) else [content]
+                    items: list[Any] = content if isinstance(content, list) else [content]
+                    if section == "signals" and isinstance(content, dict):
+                        items = [[name, kind] for name, kind in content.items()]
                     sections.setdefault(section, []).extend(json.dumps(item, sort_keys=True) for item in items)
-        content: dict[str, Any] = {
+        merged: dict[str, Any] = {
             "language": LANGUAGE,
             "sections": {section: sorted(items) for section, items in sections.items()},
             "parameters": parameters.values,
@@ -247,7 +249,7 @@ class _Loader:
                 name: {**asdict(tool), "clock_facts": sorted(tool.clock_facts)} for name, tool in self.tools.items()
             },
         }
-        return sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
+        return sha256(json.dumps(merged, sort_keys=True).encode("ascii")).hexdigest()
 
     def _at(self, located: Located, path: Sequence[str | int], message: str, suggestion: str = "") -> None:
         self.mistakes.append(located.document.mistake((*located.path, *path), message, suggestion))

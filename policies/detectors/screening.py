@@ -1,0 +1,132 @@
+"""Screening of what customers write: cards and secrets masked before any model sees them, and flags for policy.
+
+Flags are hints, not verdicts: what protects the business from a persuasive text is that texts are never facts.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from policies.detectors.normalisation import Normalised, normalise
+from policies.detectors.phrases import PHRASES, FlagKind
+
+MAX_LENGTH: Final = 20_000
+"""Characters that are looked at; what comes after is cut off, so that nothing unseen goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One thing that a text holds."""
+
+    kind: FlagKind
+    start: int
+    """Place in the original text."""
+    end: int
+    detail: str
+    """Which pattern, for people; never the customer's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """A text as it may be shown to models, and what was found in it."""
+
+    text_masked: str
+    flags: tuple[Flag, ...]
+    """In order of place; places are those of the original text."""
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of flags, for the signal `flags`."""
+        return frozenset(flag.kind for flag in self.flags)
+
+
+def screen(text: str) -> Screening:
+    """Look at one message of a customer, or at any text from outside."""
+    seen = normalise(text[:MAX_LENGTH])
+    flags = [*_cards(seen), *_secrets(seen), *_phrases(seen), *_disguise(seen)]
+    flags.sort(key=lambda flag: (flag.start, flag.end, flag.kind, flag.detail))
+    return Screening(_masked(text[:MAX_LENGTH], flags), tuple(dict.fromkeys(flags)))
+
+
+def _masked(text: str, flags: list[Flag]) -> str:
+    parts: list[str] = []
+    at = 0
+    for flag in flags:
+        if flag.kind in MASKS and flag.end > at:
+            parts.append(text[at : max(at, flag.start)])
+            parts.append(MASKS[flag.kind])
+            at = flag.end
+    return "".join((*parts, text[at:]))
+
+
+MASKS: Final = {"card": "[card number]", "secret": "[secret]"}
+
+CARD = re.compile(r"(?<![\w#-])\d(?:[ \-.]?\d){12,18}(?![\w-])")
+
+_NAME_OF_CODE = (
+    r"(?:one[- ]?time|verification|security|confirmation|authori[sz]ation|authentication|sms|otp|2fa|log[- ]?in|access)"
+    r"[- ](?:code|pin|password|passcode|number)|(?:card )?(?:cvv2?|cvc2?|pin)(?: (?:code|number))?|"
+    r"otp|passcode|pass ?phrase"
+    r"|password|api[- ]?key|secret[- ]?key"
+)
+SECRETS: Final = (
+    (
+        "a named secret",
+        re.compile(
+            rf"\b(?:{_NAME_OF_CODE})\b(?: (?:is|was|are)\s*[:\"']?\s*(?=[^\s\"',;]*[\d!$%&*@])|"
+            rf"\s*[:=]\s*)[\"']?(?P<value>[^\s\"',;]{{3,64}})"
+        ),
+    ),
+    ("a named code", re.compile(rf"\b(?:{_NAME_OF_CODE})\b[^\n.;]{{0,30}}?\b(?P<value>\d{{3,8}})\b")),
+    (
+        "a code that was sent",
+        re.compile(
+            r"\bcode (?:that )?(?:you|they|u) (?:just )?(?:sent|texted|"
+            r"e?-?mailed)\b[^\n.;]{0,20}?\b(?P<value>\d{4,8})\b"
+        ),
+    ),
+    ("a key", re.compile(r"\b(?P<value>(?:sk|pk|rk|ghp|gho|xox[abp])[-_][a-z0-9_\-]{16,})")),
+    (
+        "a private key",
+        re.compile(r"(?P<value>-----begin [a-z ]*private key-----[\s\S]*?(?:-----end [a-z ]*private key-----|\Z))"),
+    ),
+)
+NOT_SECRET: Final = re.compile(
+    r"^(?:not|wrong|right|correct|incorrect|invalid|expired|reset|changed|for|the|my|your|a|an|and|"
+    r"or|please|still|working|needed|required|too|being|is|was|it|sent)$"
+)
+
+
+def _cards(seen: Normalised) -> Iterator[Flag]:
+    for match in CARD.finditer(seen.text):
+        digits = re.sub(r"\D", "", match.group())
+        if len(set(digits)) > 1 and _has_luhn(digits):
+            yield Flag("card", *seen.span(*match.span()), "a card number")
+
+
+def _has_luhn(digits: str) -> bool:
+    total = 0
+    for index, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if index % 2 else 1)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0
+
+
+def _secrets(seen: Normalised) -> Iterator[Flag]:
+    for detail, pattern in SECRETS:
+        for match in pattern.finditer(seen.text):
+            if not NOT_SECRET.match(match["value"].strip(".!?")):
+                yield Flag("secret", *seen.span(*match.span("value")), detail)
+
+
+def _phrases(seen: Normalised) -> Iterator[Flag]:
+    for kind, detail, pattern in PHRASES:
+        for match in pattern.finditer(seen.text):
+            if match.group().strip():
+                yield Flag(kind, *seen.span(*match.span()), detail)
+
+
+def _disguise(seen: Normalised) -> Iterator[Flag]:
+    if seen.origins and (seen.hidden >= 2 or seen.disguised >= 2):
+        yield Flag("disguise", *seen.span(0, len(seen.text)), "hides letters")

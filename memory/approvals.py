@@ -59,7 +59,7 @@ def open_approval(
     expires_at: datetime,
     now: datetime,
 ) -> Approval:
-    """Ask for an approval, once per turn and request; asked again, it returns the one that stands, in whatever state."""
+    """Ask for an approval, once per turn and request; asked again, it returns the one that stands, in any state."""
     row = unit.first(
         select(_TABLE).where(
             (_TABLE.c.turn_id == turn_id)

@@ -205,6 +205,8 @@ class EligibilityVerdict(Typed):
     """"eligible", or what the table's `verdict` column says; "unknown" if it could not be decided."""
     values: dict[str, Json] = Field(default_factory=dict)
     reasons: list[str] = Field(default_factory=list)
+    inputs: dict[str, Json] = Field(default_factory=dict)
+    """What it was decided on; a verdict on other inputs than the present ones counts no more."""
 
 
 class WorkflowTask(Typed):
@@ -233,6 +235,8 @@ class WorkflowTask(Typed):
     """Requests of this customer that wait for a person's approval, in any turn."""
     tools: list[str] = Field(default_factory=list)
     """The tools that the journey permits."""
+    passages: list[str] | None = None
+    """Ids of the passages that recall found for the message; None where nobody says."""
     now: datetime
 
 
@@ -250,6 +254,8 @@ class Cue(Typed):
     options: dict[str, list[str]] = Field(default_factory=dict)
     values: dict[str, Json] = Field(default_factory=dict)
     """Extra values for the template, rendered like evidence."""
+    evidence: dict[str, str] = Field(default_factory=dict)
+    """Which row of evidence a name in the template means, by id, where the case has several of that name."""
     reason: str = ""
     """For `escalate` and for the record: why, in one sentence."""
     fulfils: bool = False

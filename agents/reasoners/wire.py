@@ -35,7 +35,8 @@ def _strict(part: dict[str, Any]) -> dict[str, Any]:
             "required": ["key", "value"],
             "additionalProperties": False,
         }
-        return {"type": "array", "items": entry} | ({"description": kept["description"]} if "description" in kept else {})
+        described = {"description": kept["description"]} if "description" in kept else {}
+        return {"type": "array", "items": entry, **described}
     if "properties" in part:
         kept["properties"] = {name: _strict(field) for name, field in part["properties"].items()}
         kept["required"] = list(part["properties"])

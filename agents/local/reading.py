@@ -1,0 +1,359 @@
+"""One message read without a model: what is wanted, named, answered and felt."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from rapidfuzz import fuzz
+
+from agents.confirmation import read_confirmation
+from agents.journeys import Journey, Need
+from agents.local.clauses import Clause, split_clauses, wanted_part
+from agents.local.entities import EntityPatterns, find_entities, find_ordinals, in_clauses
+from agents.local.intents import IntentModel, Ranking, content_words, normalised
+from agents.local.language import language_of
+from agents.local.matching import all_but, label_of, match_records
+from agents.local.mood import flags as flags_of
+from agents.local.mood import sentiment as sentiment_of
+from agents.tasks import Act, Entity, IntentGuess, IntentReading, IntentTask, Question
+from policies.words import Json
+
+SECOND_MATTER = 0.6
+"""How probable a further matter beside an accepted one must be; we would rather be asked again than invent one."""
+NEW_MATTER_IN_ANSWER = 0.75
+"""The same for a matter that comes along with an answer to our question."""
+CONTROL = re.compile(r"#{2,}\s*(\w+)\s*#{2,}")
+THANKS = re.compile(r"\b(?:thanks|thank you|thx|cheers|much appreciated|appreciate (?:it|your|the))\b", re.IGNORECASE)
+GOODBYE = re.compile(
+    r"\b(?:bye|goodbye|good ?night|see you|have a (?:good|great|nice|lovely|wonderful)|that'?s (?:all|it|everything)(?: i need(?:ed)?| for (?:now|today))?|"
+    r"that is all|that will be all|that'll be all|nothing else|no further (?:help|questions|changes)|i'?m (?:all )?(?:set|good|done)|"
+    r"all i needed|no more questions|nothing more)\b",
+    re.IGNORECASE,
+)
+GREETING = re.compile(
+    r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|greetings|hiya|yo|hallo|howdy)(?: there| team| all| everyone| again)?"
+    r"(?:[\s,.!]*(?:how are you(?: doing)?(?: today)?|are you there|anyone there|i need (?:some |your )?help|i have a question|can you help(?: me)?"
+    r"(?: (?:out|please|with something))?|please help|help))?\W*$",
+    re.IGNORECASE,
+)
+WITHDRAW = re.compile(
+    r"\b(?:forget (?:it|about it|that)|never ?mind|withdraw|take (?:it|that|my request) back|changed my mind|don'?t want (?:it|that|the \w+|this)(?: any ?more)?|"
+    r"no longer (?:want|need)|stop (?:the|that|my) (?:request|refund|cancellation|change)|(?:cancel|drop|stop|scrap) (?:my|the|that|this) (?:refund |cancellation |change |address )*request|"
+    r"leave (?:it|the order|everything|order #?\w+) as (?:it )?is|on second thought|keep (?:it|the order|my order) (?:after all|as is)|don'?t bother)\b",
+    re.IGNORECASE,
+)
+STATUS = re.compile(
+    r"\b(?:any (?:news|update|progress)|what'?s (?:happening|the status|going on|taking)|how (?:long|much longer)|when will (?:it|that|this|you|someone)|is it (?:done|approved)|"
+    r"did (?:you|they|anyone|someone) (?:approve|decide)|has (?:it|that|my request) been|still waiting|are you (?:still )?there|hello\?|what about my (?:refund|request)|status of my (?:refund|request)|update on)\b",
+    re.IGNORECASE,
+)
+URGENT_FLAGS = frozenset({"legal_threat", "vulnerable", "fraud", "angry", "urgent"})
+Priority: TypeAlias = Literal["low", "normal", "high"]
+FREE_WORDS = 40
+"""A text answer longer than this is more than an answer; its first words are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Everything that reading a message needs: the journeys, their classifier, the playbook's ids."""
+
+    journeys: Mapping[str, Journey]
+    model: IntentModel
+    patterns: EntityPatterns
+
+    def read(self, task: IntentTask) -> IntentReading:
+        """Read one message in the light of what we asked."""
+        text = CONTROL.sub(lambda match: " " * len(match[0]), task.text)
+        question = task.question
+        asked = question.slots if question is not None else []
+        flags = flags_of(task.text, asked=asked)
+        clauses = split_clauses(text)
+        entities = find_entities(text, patterns=self.patterns, now=task.now, asked=asked)
+        answers = self._answers(text, entities, task) if question is not None else []
+        chosen = _chosen_journey(text, question)
+        if chosen is not None:
+            guesses = [IntentGuess(journey=chosen, confidence=0.95, answer="accept", text=text.strip())]
+            places: list[int | None] = [0] * len(clauses)
+        else:
+            guesses, places = self._matters(clauses, text, task, answered=bool(answers) or _fits(entities, asked))
+        act = self._act(task, text, guesses, [*entities, *answers], flags)
+        if act in {"thanks", "goodbye", "greeting", "withdraw", "status"}:
+            guesses, places = [], [None] * len(clauses)
+        named = _without_answer_kinds(entities) if answers else entities
+        named = _joined_items(in_clauses(named, clauses, places))
+        named += self._choices(text, clauses, places, guesses, task, named) if not answers else []
+        sentiment = sentiment_of(text)
+        return IntentReading(
+            act=act,
+            intents=guesses,
+            entities=sorted([*named, *answers], key=lambda entity: (entity.start, entity.end)),
+            sentiment=sentiment,
+            priority=self._priority(guesses, flags),
+            flags=flags,
+            language=language_of(text, fallback="en"),
+            confidence=_confidence(act, guesses, flags),
+        )
+
+    def _matters(
+        self, clauses: Sequence[Clause], text: str, task: IntentTask, *, answered: bool
+    ) -> tuple[list[IntentGuess], list[int | None]]:
+        """New matters in order of mention, and for each clause the matter it belongs to."""
+        pieces = [wanted_part(clause) for clause in clauses]
+        rankings = self.model.rank_all(pieces)
+        continuing = answered or task.question is not None or bool(task.open_journeys)
+        guesses: list[IntentGuess] = []
+        places: list[int | None] = []
+        current: int | None = None
+        for clause, piece, ranking in zip(clauses, pieces, rankings, strict=True):
+            if self._is_matter(clause, piece, ranking, task, first=not guesses, continuing=continuing):
+                known = next((n for n, guess in enumerate(guesses) if guess.journey == ranking.best), None)
+                if known is None:
+                    guesses.append(
+                        IntentGuess(
+                            journey=ranking.best, confidence=ranking.confidence, answer="accept", text=clause.text
+                        )
+                    )
+                    known = len(guesses) - 1
+                current = known
+            places.append(current)
+        if len(guesses) == 1:
+            return guesses, [0] * len(clauses)
+        if guesses:
+            return guesses, [0 if place is None else place for place in places]
+        return self._whole(clauses, rankings, text, task, continuing=continuing), [None] * len(clauses)
+
+    def _is_matter(
+        self, clause: Clause, piece: str, ranking: Ranking, task: IntentTask, *, first: bool, continuing: bool
+    ) -> bool:
+        if ranking.answer != "accept" or clause.refuses or clause.supposes or not content_words(normalised(piece)):
+            return False
+        if ranking.best in task.open_journeys[:1] and task.question is not None:
+            return False
+        if continuing:
+            return ranking.confidence >= NEW_MATTER_IN_ANSWER and clause.asks
+        return first or (ranking.confidence >= SECOND_MATTER and clause.asks)
+
+    def _whole(
+        self, clauses: Sequence[Clause], rankings: Sequence[Ranking], text: str, task: IntentTask, *, continuing: bool
+    ) -> list[IntentGuess]:
+        """No clause alone was clear: look at the message as a whole, then at the clause that came closest."""
+        wanted = " ".join(wanted_part(clause) for clause in clauses if not clause.refuses)
+        if continuing or not content_words(normalised(wanted)):
+            return []
+        whole = self.model.rank(wanted)
+        if whole.answer == "accept":
+            return [IntentGuess(journey=whole.best, confidence=whole.confidence, answer="accept", text=text.strip())]
+        unsure = [each for each, clause in zip(rankings, clauses, strict=True) if not clause.refuses]
+        closest = max([whole, *unsure], key=lambda ranking: (ranking.answer == "clarify", ranking.score))
+        return [
+            IntentGuess(
+                journey=closest.best,
+                confidence=closest.confidence,
+                answer="clarify" if closest.answer == "clarify" else "abstain",
+                alternatives=list(closest.alternatives[1:]) if closest.answer == "clarify" else [],
+                text=text.strip(),
+            )
+        ]
+
+    def _answers(self, text: str, entities: Sequence[Entity], task: IntentTask) -> list[Entity]:
+        """What the message says about the slot we asked for, where that takes the question to understand."""
+        question = task.question
+        if question is None or question.kind != "slot" or not question.slots or not text.strip():
+            return []
+        need = self._need(question.slots[0], task.open_journeys)
+        options = question.options or (need.options if need else {})
+        if options:
+            value = _option(text, options)
+            return [_whole_text(text, "choice", value)] if value is not None else []
+        if question.records and (picked := _picked(text, entities, question, need)) is not None:
+            return [_whole_text(text, "choice", picked)]
+        if need is not None and need.kind == "text" and not _is_question(text):
+            return [_whole_text(text, "text", " ".join(text.split()[:FREE_WORDS]))]
+        return []
+
+    def _choices(
+        self,
+        text: str,
+        clauses: Sequence[Clause],
+        places: Sequence[int | None],
+        guesses: Sequence[IntentGuess],
+        task: IntentTask,
+        named: Sequence[Entity],
+    ) -> list[Entity]:
+        """Options of the matters at hand that the message names unasked: "ordered by mistake"."""
+        found: list[Entity] = []
+        journeys: list[tuple[int | None, str]] = [
+            (n, guess.journey) for n, guess in enumerate(guesses) if guess.answer == "accept"
+        ]
+        if not journeys:
+            journeys = [(None, name) for name in task.open_journeys[:1]]
+        for place, name in journeys:
+            for need in self.journeys[name].needs if name in self.journeys else []:
+                if not need.options or any(entity.kind == need.slot for entity in named):
+                    continue
+                for clause, own in zip(clauses, places, strict=True):
+                    value = _option(clause.text, need.options, exact=True) if own in {place, None} else None
+                    if value is not None:
+                        found.append(
+                            Entity(
+                                kind=need.slot,
+                                value=value,
+                                text=clause.text,
+                                start=clause.start,
+                                end=clause.end,
+                                intent=place,
+                            )
+                        )
+                        break
+        return found
+
+    def _act(
+        self,
+        task: IntentTask,
+        text: str,
+        guesses: Sequence[IntentGuess],
+        entities: Sequence[Entity],
+        flags: Sequence[str],
+    ) -> Act:
+        words = text.strip()
+        accepted = any(guess.answer == "accept" for guess in guesses)
+        question = task.question
+        if question is not None and question.kind == "confirm":
+            answer = read_confirmation(words)
+            if answer != "unclear":
+                return "confirm" if answer == "yes" else "decline"
+        if task.pending_approval and WITHDRAW.search(words.replace("’", "'")):
+            return "withdraw"
+        if accepted:
+            return "request"
+        if task.pending_approval and (STATUS.search(words.replace("’", "'")) or _is_question(words)):
+            return "status"
+        if GREETING.match(words):
+            return "greeting"
+        substance = [entity for entity in entities if entity.kind not in {"items", "date", "amount"}]
+        if not substance and "cannot_answer" not in flags:
+            if not words and CONTROL.search(task.text):
+                return "goodbye" if "STOP" in task.text.upper() else "other"
+            if GOODBYE.search(words.replace("’", "'")) and not _is_question(words):
+                return "goodbye"
+            if THANKS.search(words) and len(content_words(normalised(words))) <= 6 and not _is_question(words):
+                return "thanks"
+        if question is not None or substance or "cannot_answer" in flags:
+            return "inform"
+        return "request" if guesses and _is_question(words) else "other"
+
+    def _need(self, slot: str, open_journeys: Sequence[str]) -> Need | None:
+        for name in open_journeys:
+            for need in self.journeys[name].needs if name in self.journeys else []:
+                if need.slot == slot:
+                    return need
+        return None
+
+    def _priority(self, guesses: Sequence[IntentGuess], flags: Sequence[str]) -> Priority:
+        own = {self.journeys[guess.journey].priority for guess in guesses if guess.journey in self.journeys}
+        if "high" in own or URGENT_FLAGS & set(flags):
+            return "high"
+        return "low" if own == {"low"} else "normal"
+
+
+def _confidence(act: Act, guesses: Sequence[IntentGuess], flags: Sequence[str]) -> float:
+    """How sure the reading is: of its weakest accepted matter, or of what it could not place."""
+    if guesses:
+        accepted = [guess.confidence for guess in guesses if guess.answer == "accept"]
+        return min(accepted) if accepted else min(guess.confidence for guess in guesses)
+    return 0.5 if act == "other" and not flags else 1.0
+
+
+def _chosen_journey(text: str, question: Question | None) -> str | None:
+    if question is None or question.kind != "clarify" or not question.options:
+        return None
+    place = _place_of(text, len(question.options))
+    if place is not None:
+        return list(question.options)[place]
+    return _option(text, question.options)
+
+
+def _option(text: str, options: Mapping[str, Sequence[str]], *, exact: bool = False) -> str | None:
+    """The option a text means: a phrase of it in the text, or (when asked) the one most alike."""
+    plain = text.replace("’", "'").casefold()
+    scored: dict[str, float] = {}
+    for value, phrases in options.items():
+        for phrase in [*phrases, value.replace("_", " ")]:
+            said = phrase.casefold()
+            if re.search(rf"(?<!\w){re.escape(said)}(?!\w)", plain):
+                scored[value] = max(scored.get(value, 0.0), 100.0 + len(said))
+            elif not exact:
+                alike = fuzz.token_set_ratio(said, plain) if len(plain) < 80 else 0.0
+                scored[value] = max(scored.get(value, 0.0), alike)
+    if not scored:
+        return None
+    ranked = sorted(scored.items(), key=lambda pair: -pair[1])
+    best, score = ranked[0]
+    return best if score >= 75 and (len(ranked) == 1 or score - ranked[1][1] > 3) else None
+
+
+def _picked(text: str, entities: Sequence[Entity], question: Question, need: Need | None) -> Json:
+    """The value, or values, of the shown records that the answer means; None if it can't be told."""
+    records = question.records
+    choose = need.choose if need else None
+    many = choose.many if choose else False
+    field = choose.value if choose else "value"
+    labels = [str(record.get("label") or label_of(record, choose.label if choose else [])) for record in records]
+    values = [record.get("value", record.get(field)) for record in records]
+    said = {str(entity.value) for entity in entities if not entity.negated}
+    places = [place for place, value in enumerate(values) if str(value) in said or _names_id(text, value)]
+    if not places and any(entity.kind == "all" for entity in entities) and (many or len(records) == 1):
+        places = all_but(text, labels)
+    if not places:
+        place = _place_of(text, len(records))
+        places = [place] if place is not None else match_records(text, labels, many=many)
+    if not places or (len(places) > 1 and not many):
+        return None
+    picked: list[Json] = [values[place] for place in places]
+    return picked if many else picked[0]
+
+
+def _names_id(text: str, value: Json) -> bool:
+    return isinstance(value, str | int) and re.search(rf"(?<![\w]){re.escape(str(value))}(?![\w])", text) is not None
+
+
+def _place_of(text: str, count: int) -> int | None:
+    named = find_ordinals(text)
+    if len(named) != 1:
+        return None
+    place = named[0] - 1 if named[0] > 0 else count + named[0]
+    return place if 0 <= place < count else None
+
+
+def _whole_text(text: str, kind: str, value: Json) -> Entity:
+    stripped = text.strip()
+    start = text.index(stripped)
+    return Entity(kind=kind, value=value, text=stripped, start=start, end=start + len(stripped))
+
+
+def _fits(entities: Sequence[Entity], asked: Sequence[str]) -> bool:
+    return any(entity.kind in asked for entity in entities)
+
+
+def _is_question(text: str) -> bool:
+    return "?" in text
+
+
+def _without_answer_kinds(entities: Sequence[Entity]) -> list[Entity]:
+    return [entity for entity in entities if entity.kind not in {"items", "all", "ordinal"}]
+
+
+def _joined_items(entities: Sequence[Entity]) -> list[Entity]:
+    """Things named for the same matter as one entity with a list, so that none replaces another."""
+    groups: dict[int | None, list[Entity]] = {}
+    rest: list[Entity] = []
+    for entity in entities:
+        if entity.kind == "items" and not entity.negated:
+            groups.setdefault(entity.intent, []).append(entity)
+        else:
+            rest.append(entity)
+    for own in groups.values():
+        phrases: list[Json] = list(dict.fromkeys(str(entity.value) for entity in own))
+        rest.append(own[0].model_copy(update={"value": phrases if len(phrases) > 1 else phrases[0]}))
+    return rest

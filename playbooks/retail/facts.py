@@ -74,6 +74,7 @@ async def read_address(arguments: Mapping[str, Json], context: ToolContext) -> F
         return {}
     country = country_code(str(address.get("country") or order.address.country))
     values: dict[str, Json] = {
+        "address.complete": all(address.get(part) for part in ("street", "city", "postcode")),
         "address.country": country,
         "address.country_supported": country in COUNTRIES,
         "address.postcode_valid": is_postcode(str(address.get("postcode", "")), country),
@@ -113,7 +114,12 @@ REFUND = FactProvider(
 )
 ADDRESS = FactProvider(
     read=read_address,
-    facts={"address.country": "string", "address.country_supported": "bool", "address.postcode_valid": "bool"},
+    facts={
+        "address.complete": "bool",
+        "address.country": "string",
+        "address.country_supported": "bool",
+        "address.postcode_valid": "bool",
+    },
 )
 
 

@@ -79,9 +79,13 @@ class NewAddress(_Arguments):
     """A full address."""
 
     street: Annotated[str, Field(min_length=2, max_length=120)]
-    """With house number and what belongs to it: "42 Elm Street, Apt 3"."""
+    """With house number: "42 Elm Street"."""
+    line2: Annotated[str, Field(max_length=80)] | None = None
+    """What else belongs to it: "Apt 3"."""
     city: Annotated[str, Field(min_length=1, max_length=80)]
     postcode: Annotated[str, Field(min_length=2, max_length=16)]
+    region: Annotated[str, Field(max_length=60)] | None = None
+    """Where addresses have one: "TX"."""
     country: Annotated[str, Field(min_length=2, max_length=60)] | None = None
     """Name or code, "Germany" or "DE"; the order's own country if left out."""
 
@@ -233,7 +237,12 @@ async def change_shipping_address(arguments: ChangeAddress, context: ToolContext
     country = country_code(given.country) if given.country else order.address.country
     if not is_postcode(given.postcode, country):
         raise ToolRefused("invalid_address", "The postcode doesn't fit the country.")
-    address = Address(given.street, given.city, given.postcode, country)
+    address = Address(
+        street=f"{given.street}, {given.line2}" if given.line2 else given.street,
+        city=f"{given.city}, {given.region}" if given.region else given.city,
+        postcode=given.postcode,
+        country=country,
+    )
     changed = await shop.change_address(order.id, address=address, reference=context.idempotency_key, now=context.now)
     return ToolResult({"order_id": order.id, "status": "changed", "address": changed.as_json()})
 
@@ -387,8 +396,8 @@ TOOLS: Sequence[ToolSpec] = (
     ToolSpec(
         name="change_shipping_address",
         description=(
-            'Send an order (21102) to another address: street ("42 Elm Street, Apt 3"), city, postcode, country'
-            " (DE). Not once it is packed, and not for the account's own address."
+            'Send an order (21102) to another address: street ("42 Elm Street"), line2 ("Apt 3"), city, postcode,'
+            " country (DE). Not once it is packed, and not for the account's own address."
         ),
         system="shop",
         kind="write",

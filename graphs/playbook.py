@@ -117,6 +117,11 @@ class Playbook:
         return self.sheet.queues
 
     @property
+    def default_queue(self) -> str:
+        """Where an escalation goes that no journey or rule sends elsewhere: the first one."""
+        return next(iter(self.sheet.queues))
+
+    @property
     def returns(self) -> dict[str, str]:
         """Tool → the name under which its result stands in evidence."""
         return {spec.name: spec.returns for spec in self.tools}

@@ -46,9 +46,7 @@ def plan(
     """
     by_id = {case.id: case for case in open_cases}
     asked = by_id.get(CaseId(question.case_id)) if question else None
-    accepted = [
-        (index, guess) for index, guess in enumerate(reading.intents) if guess.answer == "accept"
-    ]
+    accepted = [(index, guess) for index, guess in enumerate(reading.intents) if guess.answer == "accept"]
     items: list[Item] = []
     if asked and (not accepted or _answers(reading, question)):
         items.append(Item(asked.id, None))

@@ -21,9 +21,7 @@ def build(unit: Unit, house: House, matter: Matter, state: TurnState, *, reason:
     Returns:
         By part: {"value": …, "source": …}. A value is empty only where there is nothing to say and that is said.
     """
-    row = (
-        readings.get(unit, turn_id=TurnId(state["turn_id"]), ordinal=state["reading"]) if "reading" in state else None
-    )
+    row = readings.get(unit, turn_id=TurnId(state["turn_id"]), ordinal=state["reading"]) if "reading" in state else None
     reading = IntentReading.model_validate(row.output) if row else None
     journey = house.playbook.journeys.get(matter.case.journey or "")
     said = [line.text for line in matter.transcript if line.author == "customer"]

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from agents.specialists import Specialists
+
 from graphs.playbook import Playbook
 from memory.retrieval import Retriever
 from memory.store import Fence, Store, Unit

@@ -86,7 +86,11 @@ async def judge(
         arguments=arguments,
         provenance={
             name: checked(
-                request.provenance.get(name), value, facts, gathered.statements, _constant(house, situation, request, name)
+                request.provenance.get(name),
+                value,
+                facts,
+                gathered.statements,
+                _constant(house, situation, request, name),
             )
             for name, value in arguments.items()
         },
@@ -179,16 +183,15 @@ def _gather(unit: Unit, house: House, conversation_id: ConversationId, case_id: 
     if conversation is None or case is None:
         raise LookupError("The request's conversation or case is gone.")
     rows = evidence.of_conversation(unit, conversation_id=conversation_id)
-    history = [
-        HistoryEvent(
-            "call", past["tool"], past["arguments"], ok=past["ok"], at=past["at"], result=past["result"]
-        )
-        for past in requests.history(unit, case_ids=[case_id])
-    ]
+    history = requests.history(unit, case_ids=[case_id])
     history += [
-        HistoryEvent("confirmation", row.value["tool"], row.value["arguments"], at=row.at)
+        HistoryEvent("confirmation", str(row.value["tool"]), row.value["arguments"], at=row.at)
         for row in rows
-        if row.kind == "confirmation" and row.case_id == case_id and not row.spent
+        if row.kind == "confirmation"
+        and row.case_id == case_id
+        and not row.spent
+        and isinstance(row.value, dict)
+        and isinstance(row.value["arguments"], dict)
     ]
     journey = house.playbook.journeys.get(case.journey or "")
     origins = {"customer": Origin.CUSTOMER, "person": Origin.PERSON}

@@ -22,6 +22,10 @@ SYSTEM_TRUST = 4
 """How far a statement is believed: what a customer said, what a colleague said, what a system of record said."""
 
 
+RECENT = 24
+"""How many of the latest messages, both sides counted, a specialist reads."""
+
+
 @dataclass(frozen=True, slots=True)
 class Matter:
     """Everything that one pass of workflow looks at."""
@@ -59,7 +63,7 @@ def load(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId, turn_i
         _attempt(unit, requests.get_request(unit, request_id=approval.request_id), turn_id)
         for approval in approvals.pending_of_conversation(unit, conversation_id=conversation_id)
     ]
-    entries = timeline.of_conversation(unit, conversation_id=conversation_id)
+    entries = timeline.messages(unit, conversation_id=conversation_id, limit=RECENT)
     asked, question = _questions(entries, turn_id)
     return Matter(
         conversation=conversation,
@@ -67,9 +71,9 @@ def load(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId, turn_i
         known=[known(row) for row in rows if row.kind not in {"confirmation", "eligibility"}],
         attempts=attempts,
         confirmations=[
-            Confirmation(evidence_id=row.id, request_digest=row.value["digest"], spent=row.spent)
+            Confirmation(evidence_id=row.id, request_digest=str(row.value["digest"]), spent=row.spent)
             for row in rows
-            if row.kind == "confirmation" and isinstance(row.value, dict) and isinstance(row.value.get("digest"), str)
+            if row.kind == "confirmation" and isinstance(row.value, dict)
         ],
         verdicts=[
             EligibilityVerdict.model_validate(row.value)
@@ -86,9 +90,7 @@ def load(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId, turn_i
 
 def known(row: Evidence) -> Known:
     """A row of evidence in the specialists' words."""
-    return Known(
-        id=row.id, name=row.name, kind=row.kind, subject=row.subject, value=row.value, source=row.source
-    )
+    return Known(id=row.id, name=row.name, kind=row.kind, subject=row.subject, value=row.value, source=row.source)
 
 
 def _visible(unit: Unit, conversation: Conversation, case: Case) -> list[Evidence]:
@@ -178,9 +180,10 @@ def _questions(entries: list[timeline.Entry], turn_id: TurnId) -> tuple[dict[str
 
 
 def _lines(entries: list[timeline.Entry]) -> list[Line]:
-    authors = {"message_in": "customer", "message_out": "assistant", "person_out": "person"}
     return [
-        Line(author=authors[entry.kind], text=str(entry.body.get("text", "")))  # type: ignore[arg-type]  # values of authors
+        Line(
+            author="customer" if entry.kind == "message_in" else "assistant",
+            text=str(entry.body.get("text", "")),
+        )
         for entry in entries
-        if entry.kind in authors
     ]

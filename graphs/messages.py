@@ -27,7 +27,7 @@ def texts_of(items: Sequence[InboxItem]) -> list[Screened]:
 def screened(text: str) -> Screened:
     """Screen one text."""
     found = screen(text)
-    return Screened(found.text, sorted({flag.kind for flag in found.flags}))
+    return Screened(found.text_masked, sorted(found.kinds))
 
 
 def of_turn(unit: Unit, *, turn_id: TurnId) -> Screened:

@@ -1,6 +1,7 @@
 """Parking: a turn waits for a person. The customer is told so, honestly, and later turns may run meanwhile."""
 
 from agents.rendering import render
+
 from agents.tasks import Cue
 from graphs.context import TurnContext
 from graphs.replying import known_of, parts_of, unsaid, values_of
@@ -16,7 +17,9 @@ def park(unit: Unit, ctx: TurnContext, turn_id: TurnId, state: TurnState, approv
     turn = turns.get(unit, turn_id=turn_id)
     assert turn is not None  # noqa: S101  # the runner made it
     case_id = CaseId(state["case_id"])
-    covers = unsaid(unit, turn_id=turn_id, ordinals=[*state.get("parts", []), state["cue"]])
+    covers = unsaid(
+        unit, conversation_id=ctx.conversation_id, turn_id=turn_id, ordinals=[*state.get("parts", []), state["cue"]]
+    )
     if state["cue"] in covers:
         say(
             unit,
@@ -41,14 +44,9 @@ def _interim(
     texts = [voice.disclosure] if conversation is not None and not conversation.disclosed else []
     said = [ordinal for ordinal in covers if ordinal != state["cue"]]
     for part in parts_of(unit, turn_id=turn_id, ordinals=said, cases=state.get("part_cases", {})):
-        values = values_of(
-            unit,
-            conversation_id=ctx.conversation_id,
-            turn_id=turn_id,
-            part=part,
-            known=known_of(unit, case_id=part.case_id),
-        )
-        texts.append(render(voice.templates[part.cue.template], values, voice).text)
+        known = known_of(unit, case_id=part.case_id)
+        shown = values_of(unit, turn_id=turn_id, part=part, known=known)
+        texts.append(render(voice.templates[part.cue.template], shown, voice).text)
     values: dict[str, Json] = {one.name: one.value for one in known_of(unit, case_id=CaseId(state["case_id"]))}
     approval = approvals.get(unit, approval_id=approval_id)
     values["args"] = approval.body["arguments"]
@@ -65,5 +63,3 @@ def _waiting_template(unit: Unit, ctx: TurnContext, turn_id: TurnId, state: Turn
     journey = ctx.house.playbook.journeys.get(case.journey or "")
     step = next((one for one in journey.steps if cue.call and one.id == cue.call.step), None) if journey else None
     return step.waiting if step is not None and step.waiting else "waiting"
-
-

@@ -12,7 +12,8 @@ from memory.approvals import Approval
 from memory.receipts import Receipt
 from memory.requests import Phase, RequestRow
 from memory.store import Unit
-from policies.canonical import decision_to_json, digest, facts_to_json, situation_to_json
+from policies.canonical import decision_to_json, digest, facts_to_json
+from policies.situations import situation_to_json
 from policies.words import (
     ApprovalTerms,
     CaseId,
@@ -238,9 +239,7 @@ def keep_outcome(
     house, request = ctx.house, row.request
     own = receipt is not None and receipt.request_id == request.id
     if not own:
-        write_refusal(
-            unit, ctx, row, turn_id, case_id, code=code, policy_version=house.playbook.policies.version
-        )
+        write_refusal(unit, ctx, row, turn_id, case_id, code=code, policy_version=house.playbook.policies.version)
         return
     spec = house.tools.get(request.tool)
     audit.append(

@@ -1,10 +1,11 @@
 """What the reply of a turn is made of: its cues, the values they may show, the question it ends with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from agents.tasks import Cue, Known, Question
+from agents.tasks import Cue, Known, Passage, Question
+from graphs.context import House
 from graphs.matter import known as as_known
 from memory import approvals, evidence, readings, requests, timeline
 from memory.store import Unit
@@ -41,21 +42,19 @@ def parts_of(unit: Unit, *, turn_id: TurnId, ordinals: list[int], cases: Mapping
     return parts
 
 
-def unsaid(unit: Unit, *, turn_id: TurnId, ordinals: list[int]) -> list[int]:
+def unsaid(unit: Unit, *, conversation_id: ConversationId, turn_id: TurnId, ordinals: list[int]) -> list[int]:
     """Those of the cues that no message of this turn has told the customer yet."""
     said = {
         place
-        for entry in timeline.of_turn(unit, turn_id=turn_id)
+        for entry in timeline.of_turn(unit, conversation_id=conversation_id, turn_id=turn_id)
         if entry.kind == "message_out"
         for place in cast(list[int], entry.body.get("covers", []))
     }
     return [ordinal for ordinal in ordinals if ordinal not in said]
 
 
-def values_of(
-    unit: Unit, *, conversation_id: ConversationId, turn_id: TurnId, part: Part, known: list[Known]
-) -> dict[str, Json]:
-    """What placeholders of this part may be filled with: evidence by name, the request's arguments, a person's words."""
+def values_of(unit: Unit, *, turn_id: TurnId, part: Part, known: list[Known]) -> dict[str, Json]:
+    """What placeholders of this part may be filled with: evidence by name, arguments, a person's words."""
     values: dict[str, Json] = {}
     for statement in sorted(known, key=lambda one: one.kind == "receipt"):
         values[statement.name] = statement.value
@@ -95,3 +94,12 @@ def question_of(part: Part) -> Question | None:
         return Question(kind="clarify", case_id=part.case_id, options=cue.options)
     kind: Literal["identity", "slot"] = "identity" if cue.template.startswith("ask_identity") else "slot"
     return Question(kind=kind, case_id=part.case_id, slots=cue.slots, options=cue.options, records=cue.records)
+
+
+def passages_of(house: House, ids: Sequence[str]) -> list[Passage]:
+    """The passages with these ids that may be said today, in the order asked."""
+    by_id = {passage.id: passage for passage in house.playbook.passages_at(house.clock())}
+    return [
+        Passage(id=found.id, article=found.article_id, version=str(found.version), title=found.title, text=found.text)
+        for found in (by_id[one] for one in ids if one in by_id)
+    ]

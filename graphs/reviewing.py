@@ -1,4 +1,4 @@
-"""A person's answer to an approval: an edit is judged before it is taken, everything is checked before the row moves."""
+"""A person's answer to an approval: an edit is judged first, and everything is checked before the row moves."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -12,7 +12,8 @@ from memory import approvals, audit, authority, requests
 from memory.approvals import Approval, EditedRequest
 from memory.requests import RequestRow
 from memory.store import Unit
-from policies.canonical import decision_to_json, facts_to_json, situation_to_json
+from policies.canonical import decision_to_json, facts_to_json
+from policies.situations import situation_to_json
 from policies.words import ActionRequest, ApprovalId, ApprovalTerms, Effect, Origin, Provenance, RequestId
 from tools.errors import ToolArgumentsError
 

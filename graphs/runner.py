@@ -1,8 +1,10 @@
-"""The runner: the only door to the graph. Messages in, results out; decisions, expiries and handbacks through the inbox."""
+"""The runner: the only door to the graph. Messages in, results out; all else that happens comes through the inbox."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
@@ -281,7 +283,7 @@ class Runner:
         for _ in range(THREADS):
             state, approval_id = await self._run_thread(ctx, turn, thread, start)
             if approval_id is not None:
-                await ctx.write(lambda unit, state=state, approval_id=approval_id: park(unit, ctx, turn.id, state, approval_id))  # type: ignore[misc]  # bound now
+                await ctx.write(partial(park, ctx=ctx, turn_id=turn.id, state=state, approval_id=approval_id))
                 return
             if state.get("next") != "hand_on":
                 break
@@ -302,11 +304,13 @@ class Runner:
             start, _config(turn, thread), context=ctx, durability="exit", stream_mode=["updates", "values"]
         ):
             if mode == "values":
-                state = chunk  # type: ignore[assignment]  # the whole state, by stream_mode
-            elif interrupts := chunk.get("__interrupt__"):
+                state = cast(TurnState, chunk)
+                continue
+            update = cast(dict[str, Any], chunk)
+            if interrupts := update.get("__interrupt__"):
                 waits_for = ApprovalId(interrupts[0].value["approval_id"])
             else:
-                for node in chunk:
+                for node in update:
                     self._tell(ctx.conversation_id, Progress(turn.id, "node", node=node))
         return state, waits_for
 
@@ -315,7 +319,7 @@ class Runner:
             return False
         try:
             snapshot = await self._graph.aget_state(_config(turn, turn.threads))
-        except Exception as error:  # noqa: BLE001  # whatever makes it unreadable, rows are enough
+        except Exception as error:  # whatever makes it unreadable, rows are enough
             log.warning("checkpoint of turn %s can't be read (%s); rebuilding", turn.id, type(error).__name__)
             return False
         return any(task.interrupts for task in snapshot.tasks)
@@ -394,5 +398,3 @@ def _result(unit: Unit, turn_id: TurnId) -> TurnResult:
         approvals=waiting,
         final=turn.state == "done",
     )
-
-

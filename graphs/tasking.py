@@ -54,6 +54,4 @@ def clarify_of(reading: IntentReading, matter: Matter) -> list[str]:
     """Journeys to choose between: only where the case has none yet and nothing was understood for certain."""
     if matter.case.journey is not None or any(guess.answer == "accept" for guess in reading.intents):
         return []
-    return next(
-        ([guess.journey, *guess.alternatives] for guess in reading.intents if guess.answer == "clarify"), []
-    )
+    return next(([guess.journey, *guess.alternatives] for guess in reading.intents if guess.answer == "clarify"), [])

@@ -75,9 +75,7 @@ def build_graph(act: Node, saver: BaseCheckpointSaver[str]) -> TurnGraph:
         "draft": draft,
         "check_draft": check_draft,
     }
-    graph: StateGraph[TurnState, TurnContext, TurnState, TurnState] = StateGraph(
-        TurnState, context_schema=TurnContext
-    )
+    graph: StateGraph[TurnState, TurnContext, TurnState, TurnState] = StateGraph(TurnState, context_schema=TurnContext)
     for name, node in nodes.items():
         graph.add_node(name, _failing_to_people(name, node))  # type: ignore[call-overload]  # async nodes with a runtime
     graph.add_node("escalate", escalate)

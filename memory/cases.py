@@ -121,6 +121,11 @@ def set_status(unit: Unit, *, case_id: CaseId, status: CaseStatus) -> None:
     _change(unit, case_id, status=status)
 
 
+def set_journey(unit: Unit, *, case_id: CaseId, journey: str, priority: str) -> None:
+    """Say what the case turned out to be about."""
+    _change(unit, case_id, journey=journey, priority=priority)
+
+
 def close(
     unit: Unit, *, case_id: CaseId, disposition: str, now: datetime, status: Literal["resolved", "closed"] = "closed"
 ) -> Case:

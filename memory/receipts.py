@@ -178,6 +178,50 @@ def reserve(
     return get(unit, receipt_id=receipt_id)
 
 
+def record_read(
+    unit: Unit,
+    *,
+    receipt_id: ReceiptId,
+    request: ActionRequest,
+    turn_id: TurnId,
+    case_id: CaseId | None,
+    conversation_id: ConversationId,
+    state: Literal["committed", "failed"],
+    result: Mapping[str, Json],
+    error_code: str,
+    owner: str,
+    now: datetime,
+) -> Receipt:
+    """Keep what a read answered. A read has no effect to protect, so it is one row, written when it has ended."""
+    known = of_request(unit, request_id=request.id)
+    if known is not None:
+        return known
+    body: dict[str, Json] = {"arguments": dict(request.arguments), "result": dict(result)}
+    unit.run(
+        insert(_TABLE).values(
+            id=receipt_id,
+            key=f"read:{request.id}",
+            live_key=None,
+            request_id=request.id,
+            approval_id=None,
+            turn_id=turn_id,
+            case_id=case_id,
+            conversation_id=conversation_id,
+            tool=request.tool,
+            state=state,
+            attempt=1,
+            reserved_at=now,
+            started_at=now,
+            ended_at=now,
+            error_code=error_code,
+            owner=owner,
+            lease_until=now,
+            body=unit.vault.seal(conversation_key(conversation_id), _place(receipt_id), body),
+        )
+    )
+    return get(unit, receipt_id=receipt_id)
+
+
 def get(unit: Unit, *, receipt_id: ReceiptId) -> Receipt:
     """The receipt with this id.
 

@@ -1,6 +1,6 @@
 """Action requests and what policy decided on them, both stored before anything acts on them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -25,7 +25,9 @@ from policies.words import (
     TurnId,
 )
 
-Phase = Literal["guard", "act", "edit"]
+Phase = Literal["guard", "confirm", "act", "reopened", "edit", "ledger"]
+"""guard: before anything; confirm: allowed as soon as the customer says yes; act: again, just before the call; reopened:
+what was approved no longer holds; edit: of a person's change; ledger: the permit could not be spent."""
 
 
 class RequestTable(Row, table=True):
@@ -39,9 +41,10 @@ class RequestTable(Row, table=True):
     ordinal: int
     supersedes: str
     case_id: str | None = Field(index=True)
-    conversation_id: str
+    conversation_id: str = Field(index=True)
     tool: str
     specialist: str
+    step: str
     created_at: datetime = Field(sa_type=Moment)
     body: bytes
 
@@ -79,6 +82,8 @@ class RequestRow:
     case_id: CaseId | None
     conversation_id: ConversationId
     created_at: datetime
+    step: str = ""
+    """The journey's step it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,7 @@ def save_request(
     conversation_id: ConversationId,
     now: datetime,
     supersedes: RequestId | None = None,
+    step: str = "",
 ) -> RequestRow:
     """Store a request; if its place in the turn has one already, that one stands and is returned."""
     row = unit.first(
@@ -127,11 +133,12 @@ def save_request(
             conversation_id=conversation_id,
             tool=request.tool,
             specialist=request.specialist,
+            step=step,
             created_at=now,
             body=unit.vault.seal(conversation_key(conversation_id), _place(request.id), request_to_json(request)),
         )
     )
-    return RequestRow(request, turn_id, ordinal, supersedes, case_id, conversation_id, now)
+    return RequestRow(request, turn_id, ordinal, supersedes, case_id, conversation_id, now, step)
 
 
 def get_request(unit: Unit, *, request_id: RequestId) -> RequestRow:
@@ -166,6 +173,20 @@ def of_turn(unit: Unit, *, turn_id: TurnId) -> list[RequestRow]:
         return age
 
     return sorted(stored, key=lambda row: (row.ordinal, edition(row), row.created_at))
+
+
+def of_case(unit: Unit, *, case_id: CaseId) -> list[RequestRow]:
+    """A case's requests in the order they were made, edits among them."""
+    statement = select(_REQUESTS).where(_REQUESTS.c.case_id == case_id)
+    return [_request_row(unit, row) for row in unit.rows(statement.order_by(_REQUESTS.c.created_at, _REQUESTS.c.id))]
+
+
+def of_tools(unit: Unit, *, conversation_id: ConversationId, tools: Collection[str]) -> list[RequestRow]:
+    """A conversation's requests for some tools, in the order they were made."""
+    statement = select(_REQUESTS).where(
+        (_REQUESTS.c.conversation_id == conversation_id) & _REQUESTS.c.tool.in_(sorted(tools))
+    )
+    return [_request_row(unit, row) for row in unit.rows(statement.order_by(_REQUESTS.c.created_at, _REQUESTS.c.id))]
 
 
 def save_decision(
@@ -308,4 +329,5 @@ def _request_row(unit: Unit, row: Mapping[Any, Any]) -> RequestRow:
         case_id=row["case_id"],
         conversation_id=conversation_id,
         created_at=row["created_at"],
+        step=row["step"],
     )

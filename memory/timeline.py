@@ -118,6 +118,20 @@ def of_conversation(unit: Unit, *, conversation_id: ConversationId, limit: int |
     return [_entry(unit, row) for row in reversed(unit.rows(statement))]
 
 
+def by_key(unit: Unit, *, conversation_id: ConversationId, dedupe_key: str) -> Entry | None:
+    """The entry with this key, or None."""
+    row = unit.first(
+        select(_TABLE).where((_TABLE.c.conversation_id == conversation_id) & (_TABLE.c.dedupe_key == dedupe_key))
+    )
+    return None if row is None else _entry(unit, row)
+
+
+def of_turn(unit: Unit, *, conversation_id: ConversationId, turn_id: TurnId) -> list[Entry]:
+    """A turn's entries in order."""
+    statement = select(_TABLE).where((_TABLE.c.conversation_id == conversation_id) & (_TABLE.c.turn_id == turn_id))
+    return [_entry(unit, row) for row in unit.rows(statement.order_by(_TABLE.c.seq))]
+
+
 def messages(unit: Unit, *, conversation_id: ConversationId, limit: int | None = None) -> list[Entry]:
     """What was said on both sides, in order; with a limit, the latest of it."""
     statement = (

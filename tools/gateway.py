@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from memory import receipts
 from memory.errors import AlreadyDone, InFlight, LimitExceeded
@@ -158,9 +158,11 @@ class Gateway:
         try:
             receipt: Receipt = await write(reserve)
         except AlreadyDone as already:
-            return await self._note(Outcome("failed", {}, "already_done", already.receipt), write, record)
+            return await self._note(
+                Outcome("failed", {}, "already_done", cast(Receipt, already.receipt)), write, record
+            )
         except InFlight as flight:
-            return await self._note(Outcome("unknown", {}, "in_flight", flight.receipt), write, record)
+            return await self._note(Outcome("unknown", {}, "in_flight", cast(Receipt, flight.receipt)), write, record)
         except LimitExceeded as limit:
             return await self._note(Outcome("failed", {}, f"limit:{limit.limit}"), write, record)
         self._checkpoint("after_reserve")
@@ -184,17 +186,13 @@ class Gateway:
             case "reserved" if self._clock() > receipt.lease_until:
                 return await self._failed(receipt, "permit_expired", write, record)
             case "reserved":
-                begun: Receipt = await write(
-                    lambda unit: receipts.mark_executing(unit, receipt_id=receipt.id, now=self._clock())
-                )
+                begun: Receipt = await write(lambda unit: self._begin(unit, receipt))
                 self._checkpoint("after_executing")
                 return await self._call(spec, receipt.arguments, context, begun, write=write, record=record)
             case _:
                 return await self._reconcile(spec, receipt.arguments, context, receipt, write, record)
 
-    async def _read(
-        self, spec: ToolSpec, permit: Permit, errand: Errand, *, write: Write, record: Record
-    ) -> Outcome:
+    async def _read(self, spec: ToolSpec, permit: Permit, errand: Errand, *, write: Write, record: Record) -> Outcome:
         # A read has no effect to protect: one row when it is answered is enough, and a crash before it repeats it.
         context = self._context(errand.customer_id, f"read:{permit.request.id}")
         outcome = Outcome("failed", {}, "unavailable")
@@ -218,9 +216,10 @@ class Gateway:
                 turn_id=errand.turn_id,
                 case_id=errand.case_id,
                 conversation_id=errand.conversation_id,
-                state=outcome.state,
+                state="committed" if outcome.state == "committed" else "failed",
                 result=outcome.result,
                 error_code=outcome.code,
+                owner=self._owner,
                 now=self._clock(),
             )
             done = Outcome(outcome.state, outcome.result, outcome.code, receipt)
@@ -248,13 +247,12 @@ class Gateway:
             return await self._failed(receipt, refused.code, write, record)
         except ToolUnavailable:
             return await self._failed(receipt, "unavailable", write, record)
-        except Exception as error:  # noqa: BLE001  # whatever it was, the call may have taken effect
-            await write(
-                lambda unit: receipts.mark_unknown(
-                    unit, receipt_id=receipt.id, error_code=type(error).__name__, now=self._clock()
-                )
+        except Exception as error:  # whatever it was, the call may have taken effect
+            problem = type(error).__name__
+            lost: Receipt = await write(
+                lambda unit: receipts.mark_unknown(unit, receipt_id=receipt.id, error_code=problem, now=self._clock())
             )
-            return await self._reconcile(spec, arguments, context, receipt, write, record)
+            return await self._reconcile(spec, arguments, context, lost, write, record)
         self._checkpoint("after_call")
         return await self._committed(receipt, result, write, record)
 
@@ -277,7 +275,7 @@ class Gateway:
                         )
                 except ToolRefused as refused:
                     return await self._failed(receipt, refused.code, write, record)
-                except Exception:  # noqa: BLE001  # still unknown; the same key makes another try safe
+                except Exception:  # still unknown; the same key makes another try safe
                     await asyncio.sleep(0.1 * 2**attempt)
         elif spec.probe is not None:
             found = await self._probe(spec, arguments, context)
@@ -286,9 +284,7 @@ class Gateway:
                 found = await self._probe(spec, arguments, context)
                 if found is None and receipt.attempt < ATTEMPTS:
                     # Settled, asked twice, not there: it did not happen, so another try is the first effect.
-                    again: Receipt = await write(
-                        lambda unit: receipts.mark_executing(unit, receipt_id=receipt.id, now=self._clock())
-                    )
+                    again: Receipt = await write(lambda unit: self._begin(unit, receipt))
                     return await self._call(spec, arguments, context, again, write=write, record=record)
             if isinstance(found, ToolResult):
                 return await self._committed(receipt, found, write, record)
@@ -298,16 +294,18 @@ class Gateway:
         self, spec: ToolSpec, arguments: Mapping[str, Json], context: ToolContext
     ) -> "ToolResult | Literal[False] | None":
         """The effect's result, None if the system says it isn't there, False if the system can't be asked."""
-        assert spec.probe is not None
+        if spec.probe is None:
+            return False
         try:
             async with asyncio.timeout(spec.timeout_s):
                 return await spec.probe(arguments, context)
-        except Exception:  # noqa: BLE001  # a probe that fails tells nothing
+        except Exception:  # a probe that fails tells nothing
             return False
 
     def _until_settled(self, spec: ToolSpec, receipt: Receipt) -> timedelta:
-        started = receipt.started_at or receipt.reserved_at
-        return started + spec.settling_time - self._clock()
+        # From when the call was lost, not from when it was sent: one that timed out here may still be running there.
+        lost = receipt.ended_at or receipt.started_at or receipt.reserved_at
+        return lost + spec.settling_time - self._clock()
 
     async def _committed(self, receipt: Receipt, result: ToolResult, write: Write, record: Record) -> Outcome:
         def complete(unit: Unit) -> Outcome:
@@ -338,10 +336,16 @@ class Gateway:
         await write(lambda unit: record(unit, outcome))
         return outcome
 
+    def _begin(self, unit: Unit, receipt: Receipt) -> Receipt:
+        if receipts.get(unit, receipt_id=receipt.id).state == "executing":
+            # Left behind by a run that is gone, and not there by the system's own word: lost, then tried again.
+            receipts.mark_unknown(unit, receipt_id=receipt.id, error_code="lost", now=self._clock())
+        return receipts.mark_executing(
+            unit, receipt_id=receipt.id, owner=self._owner, lease_s=LEASE_S, now=self._clock()
+        )
+
     def _context(self, customer_id: CustomerId | None, key: str) -> ToolContext:
         return ToolContext(systems=self._systems, customer_id=customer_id, idempotency_key=key, now=self._clock())
 
     def _arguments(self, spec: ToolSpec, arguments: Mapping[str, Json]) -> Any:
         return spec.arguments.model_validate(dict(arguments))
-
-

@@ -1,6 +1,7 @@
 """act: the only caller of the gateway. Reads the facts again, spends the permit, keeps receipt and evidence."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 from langgraph.runtime import Runtime
 
@@ -11,8 +12,8 @@ from graphs.recording import keep_outcome, reopen_approval, write_decision
 from graphs.state import TurnState
 from memory import approvals, conversations, evidence, receipts, requests
 from memory.approvals import Approval
-from memory.requests import RequestRow
 from memory.receipts import Receipt
+from memory.requests import RequestRow
 from memory.store import Unit
 from policies.canonical import decision_from_json, digest, facts_from_json
 from policies.words import ActionRequest, CaseId, CustomerId, Effect, ReceiptId, RequestId, TurnId
@@ -83,9 +84,7 @@ def act_with(gateway: Gateway) -> Node:
     return act
 
 
-def _gather(
-    unit: Unit, request_id: RequestId
-) -> tuple[RequestRow, ActionRequest, Receipt | None, Approval | None]:
+def _gather(unit: Unit, request_id: RequestId) -> tuple[RequestRow, ActionRequest, Receipt | None, Approval | None]:
     """The request in force, the one first proposed, the receipt if it was begun, the approval if it needed one."""
     approval = approvals.of_request(unit, request_id=request_id)
     # An edit by a reviewer puts its own request in the place of the one that was proposed.
@@ -112,7 +111,7 @@ async def _has_moved(
     granted = next(one for one in reversed(row) if one.phase in {"guard", "edit", "reopened"})
     changed = differences(
         decision_from_json(granted.decision),
-        facts_from_json(approval.body["facts"]),
+        facts_from_json(cast(dict[str, Any], approval.body["facts"])),
         judged,
         ctx.house.tools.get(judged.request.tool).profile().clock_facts,
     )
@@ -154,4 +153,3 @@ def _onward(ctx: TurnContext, state: TurnState, row: RequestRow, outcome: Outcom
         # Who the customer is is known now: what may be recalled has changed.
         return {"next": "recall"}
     return {"next": "authentication" if row.request.tool in ctx.house.playbook.verification_tools else "eligibility"}
-

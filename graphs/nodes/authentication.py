@@ -7,7 +7,7 @@ from graphs.context import TurnContext
 from graphs.matter import IDENTITY_SLOTS, Matter, load
 from graphs.state import TurnState
 from graphs.thinking import think
-from memory import readings, requests
+from memory import readings, receipts, requests
 from memory.store import Unit
 from policies.words import CaseId, Json, TurnId
 
@@ -18,15 +18,15 @@ async def authentication(state: TurnState, runtime: Runtime[TurnContext]) -> Tur
     turn_id = TurnId(state["turn_id"])
 
     def gather(unit: Unit) -> tuple[Matter, IntentReading, list[dict[str, Json]]]:
-        matter = load(
-            unit, conversation_id=ctx.conversation_id, case_id=CaseId(state["case_id"]), turn_id=turn_id
-        )
+        matter = load(unit, conversation_id=ctx.conversation_id, case_id=CaseId(state["case_id"]), turn_id=turn_id)
         row = readings.get(unit, turn_id=turn_id, ordinal=state["reading"])
         assert row is not None  # noqa: S101  # the intent node wrote it
         failed = [
             dict(past.request.arguments)
-            for past in requests.of_conversation(unit, conversation_id=ctx.conversation_id)
-            if past.request.tool in ctx.house.playbook.verification_tools and past.receipt_state == "failed"
+            for past in requests.of_tools(
+                unit, conversation_id=ctx.conversation_id, tools=ctx.house.playbook.verification_tools
+            )
+            if (receipt := receipts.of_request(unit, request_id=past.request.id)) and receipt.state == "failed"
         ]
         return matter, IntentReading.model_validate(row.output), failed
 

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 
+from agents.rendering import render
 from langgraph.runtime import Runtime
 
-from agents.rendering import render
 from agents.tasks import Draft
 from graphs.context import House, TurnContext
 from graphs.nodes.draft import grouped
-from graphs.replying import Part, known_of, values_of
+from graphs.replying import Part, known_of, passages_of, values_of
 from graphs.state import TurnState
 from memory import audit, conversations, readings
 from memory.store import Unit
 from policies.detectors.claims import find_claims
-from policies.detectors.prose import violations
+from policies.detectors.prose import ProseRules
 from policies.words import Json, TurnId
 
 REWRITES = 1
@@ -64,23 +64,21 @@ def _check(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> C
     """Every draft of the reply, rendered, with all that stands against it."""
     texts: list[str] = []
     holds: list[str] = []
-    for place, (case_id, parts) in zip(state["drafts"], grouped(unit, state, turn_id), strict=True):
+    rules = ProseRules(ctx.house.playbook.policies.prose_rules)
+    conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
+    channel = conversation.channel if conversation else "chat"
+    for place, (case_id, parts) in zip(state["drafts"], grouped(unit, ctx, state, turn_id), strict=True):
         row = readings.get(unit, turn_id=turn_id, ordinal=place)
         assert row is not None  # noqa: S101  # draft wrote it
         written = Draft.model_validate(row.output)
         known = known_of(unit, case_id=case_id)
         values: dict[str, Json] = {}
         for part in parts:
-            values |= values_of(
-                unit, conversation_id=ctx.conversation_id, turn_id=turn_id, part=part, known=known
-            )
+            values |= values_of(unit, turn_id=turn_id, part=part, known=known)
         rendered = render(written.text, values, ctx.house.playbook.voice)
         holds += [f"{name}: no evidence of this name" for name in rendered.missing]
         holds += unbacked(ctx.house, written, parts)
-        holds += [
-            f"{found.rule}: {found.sentence}"
-            for found in violations(rendered.text, ctx.house.playbook.policies.prose_rules)
-        ]
+        holds += [f"{found.rule}: {found.sentence}" for found in rules.check(rendered.text, channel=channel)]
         texts.append(rendered.text)
     return Checked("\n\n".join(text for text in texts if text), tuple(holds))
 
@@ -89,7 +87,7 @@ def unbacked(house: House, written: Draft, parts: list[Part]) -> list[str]:
     """Claims in the draft's free text that neither the playbook's own words nor a cited passage bear out."""
     own = [house.playbook.voice.templates[part.cue.template] for part in parts if part.cue.template]
     own += [house.playbook.voice.disclosure]
-    own += [passage.text for passage in house.playbook.passages(written.cites)]
+    own += [passage.text for passage in passages_of(house, written.cites)]
     return [
         f"{claim.kind}: stated without evidence"
         for claim in find_claims(written.text)
@@ -102,18 +100,16 @@ def _plain(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> s
     voice = ctx.house.playbook.voice
     conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
     texts = [voice.disclosure] if conversation is not None and not conversation.disclosed else []
-    for case_id, parts in grouped(unit, state, turn_id):
+    for case_id, parts in grouped(unit, ctx, state, turn_id):
         known = known_of(unit, case_id=case_id)
         for part in parts:
-            values = values_of(unit, conversation_id=ctx.conversation_id, turn_id=turn_id, part=part, known=known)
+            values = values_of(unit, turn_id=turn_id, part=part, known=known)
             rendered = render(voice.templates[part.cue.template], values, voice)
             texts.append(voice.templates["not_understood"] if rendered.missing else rendered.text)
     return "\n\n".join(dict.fromkeys(texts))
 
 
-def _keep(
-    unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId, task: str, output: dict[str, Json]
-) -> None:
+def _keep(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId, task: str, output: dict[str, Json]) -> None:
     readings.save(
         unit,
         turn_id=turn_id,
@@ -128,7 +124,7 @@ def _keep(
     if output["holds"]:
         audit.append(
             unit,
-            case_id=grouped(unit, state, turn_id)[0][0],
+            case_id=grouped(unit, ctx, state, turn_id)[0][0],
             conversation_id=ctx.conversation_id,
             kind="draft_held",
             ids={"turn": turn_id},

@@ -25,7 +25,7 @@ def end(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> Turn
     """Write the end of a turn."""
     turn = turns.get(unit, turn_id=turn_id)
     assert turn is not None  # noqa: S101  # the runner made it
-    ordinals = unsaid(unit, turn_id=turn_id, ordinals=state.get("parts", []))
+    ordinals = unsaid(unit, conversation_id=ctx.conversation_id, turn_id=turn_id, ordinals=state.get("parts", []))
     parts = parts_of(unit, turn_id=turn_id, ordinals=ordinals, cases=state.get("part_cases", {}))
     last = parts[-1] if parts else None
     question = question_of(last) if last else None

@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 from agents.tasks import Draft, DraftTask, IntentReading
 from graphs.context import TurnContext
 from graphs.messages import of_turn
-from graphs.replying import Part, known_of, parts_of, unsaid
+from graphs.replying import Part, known_of, parts_of, passages_of, unsaid
 from graphs.state import TurnState
 from graphs.thinking import think
 from memory import cases, conversations, readings
@@ -19,7 +19,7 @@ async def draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     """Have the reply drafted, or drafted once more with the reasons why the first was held."""
     ctx = runtime.context
     turn_id = TurnId(state["turn_id"])
-    groups = await ctx.read(lambda unit: grouped(unit, state, turn_id))
+    groups = await ctx.read(lambda unit: grouped(unit, ctx, state, turn_id))
     ordinal, drafts = state["ordinal"], []
     for number, (case_id, parts) in enumerate(groups):
         task = await ctx.read(
@@ -40,9 +40,9 @@ async def draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     return {"ordinal": ordinal, "drafts": drafts, "next": "check_draft"}
 
 
-def grouped(unit: Unit, state: TurnState, turn_id: TurnId) -> list[tuple[CaseId, list[Part]]]:
+def grouped(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> list[tuple[CaseId, list[Part]]]:
     """The cues that were not sent yet, by case, in order."""
-    ordinals = unsaid(unit, turn_id=turn_id, ordinals=state.get("parts", []))
+    ordinals = unsaid(unit, conversation_id=ctx.conversation_id, turn_id=turn_id, ordinals=state.get("parts", []))
     parts = parts_of(unit, turn_id=turn_id, ordinals=ordinals, cases=state.get("part_cases", {}))
     return [(case_id, list(group)) for case_id, group in groupby(parts, key=lambda part: part.case_id)]
 
@@ -65,7 +65,7 @@ def _task(
         cues=[part.cue for part in parts],
         journeys=[case.journey if case else None] * len(parts),
         known=known_of(unit, case_id=case_id),
-        passages=ctx.house.playbook.passages(state.get("passages", [])),
+        passages=passages_of(ctx.house, state.get("passages", [])),
         text=of_turn(unit, turn_id=turn_id).text,
         language=reading.language,
         disclose=first and conversation is not None and not conversation.disclosed,

@@ -11,7 +11,7 @@ from graphs.state import TurnState
 from graphs.tasking import workflow_task
 from graphs.thinking import think
 from memory import evidence
-from policies.words import CaseId, TurnId
+from policies.words import CaseId, EvidenceId, TurnId
 
 
 async def eligibility(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
@@ -35,7 +35,7 @@ async def eligibility(state: TurnState, runtime: Runtime[TurnContext]) -> TurnSt
     await ctx.write(
         lambda unit: evidence.add(
             unit,
-            evidence_id=f"ev-{turn_id}-{ordinal}",
+            evidence_id=EvidenceId(f"ev-{turn_id}-{ordinal}"),
             case_id=case_id,
             conversation_id=ctx.conversation_id,
             kind="eligibility",

@@ -1,5 +1,6 @@
 """intent: what the customer wants, named and feels; the cases it opens, the evidence it gives, the yes it says."""
 
+from typing import cast
 
 from langgraph.runtime import Runtime
 
@@ -7,14 +8,14 @@ from agents.tasks import Entity, IntentReading, IntentTask, Question
 from graphs.agenda import Item, OpenCase, plan
 from graphs.context import TurnContext
 from graphs.judging import situation_of
-from graphs.matter import CUSTOMER_TRUST, Matter, load
+from graphs.matter import CUSTOMER_TRUST, RECENT, Matter, load
 from graphs.messages import of_turn
 from graphs.reading import answer_of, signals
 from graphs.state import TurnState
 from graphs.thinking import think
 from memory import audit, cases, conversations, evidence, timeline
 from memory.store import Unit
-from policies.words import CaseId, TurnId
+from policies.words import CaseId, EvidenceId, TurnId
 
 ANSWER_KINDS = frozenset({"text", "choice", "ordinal", "all", "items"})
 """Entities that mean something only as an answer to a question; kept under the slot that was asked."""
@@ -26,9 +27,7 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     turn_id = TurnId(state["turn_id"])
     said = await ctx.read(lambda unit: of_turn(unit, turn_id=turn_id))
     matter = await ctx.read(
-        lambda unit: load(
-            unit, conversation_id=ctx.conversation_id, case_id=CaseId(state["case_id"]), turn_id=turn_id
-        )
+        lambda unit: load(unit, conversation_id=ctx.conversation_id, case_id=CaseId(state["case_id"]), turn_id=turn_id)
     )
     agenda = await ctx.read(lambda unit: cases.agenda(unit, conversation_id=ctx.conversation_id))
     ordered = sorted(agenda, key=lambda case: case.id != matter.case.id)
@@ -56,9 +55,7 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         open_cases=[OpenCase(case.id, case.journey) for case in agenda] or [OpenCase(matter.case.id, None)],
         question=matter.question,
     )
-    placed: list[CaseId] = await ctx.write(
-        lambda unit: _settle(unit, ctx, turn_id, reading, items, matter, said.text)
-    )
+    placed: list[CaseId] = await ctx.write(lambda unit: _settle(unit, ctx, turn_id, reading, items, matter, said.text))
     after: TurnState = {
         "ordinal": ordinal + 1,
         "reading": ordinal,
@@ -86,9 +83,7 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
 
 def _known_journeys(reading: IntentReading, journeys: frozenset[str]) -> IntentReading:
     """Without guesses of journeys that the playbook doesn't have, whoever made them."""
-    return reading.model_copy(
-        update={"intents": [guess for guess in reading.intents if guess.journey in journeys]}
-    )
+    return reading.model_copy(update={"intents": [guess for guess in reading.intents if guess.journey in journeys]})
 
 
 def _settle(
@@ -103,7 +98,7 @@ def _settle(
     before = timeline.by_key(unit, conversation_id=ctx.conversation_id, dedupe_key=f"reading:{turn_id}")
     if before is not None:
         # Run again after a crash or a wait: other turns may have opened or closed cases since; the placing stands.
-        return [CaseId(str(case_id)) for case_id in before.body["placed"]]
+        return [CaseId(str(case_id)) for case_id in cast(list[str], before.body["placed"])]
     placed = [_case_of(unit, ctx, turn_id, item, place, matter) for place, item in enumerate(items)]
     if not matter.case.journey and matter.case.id not in placed:
         # The case that was opened for an empty beginning is taken by nothing; it would stay open for ever.
@@ -163,14 +158,20 @@ def _priority(ctx: TurnContext, journey: str | None) -> str:
 
 
 def _state(
-    unit: Unit, ctx: TurnContext, turn_id: TurnId, case_id: CaseId, entity: Entity, number: int, question: Question | None
+    unit: Unit,
+    ctx: TurnContext,
+    turn_id: TurnId,
+    case_id: CaseId,
+    entity: Entity,
+    number: int,
+    question: Question | None,
 ) -> None:
     """Keep what the customer said as evidence that they said it; it is no fact."""
     slots = question.slots if question is not None and question.kind == "slot" else []
     name = slots[0] if slots and entity.kind in ANSWER_KINDS else entity.kind
     evidence.add(
         unit,
-        evidence_id=f"ev-{turn_id}-{case_id}-{number}",
+        evidence_id=EvidenceId(f"ev-{turn_id}-{case_id}-{number}"),
         case_id=case_id,
         conversation_id=ctx.conversation_id,
         kind="customer",
@@ -185,16 +186,19 @@ def _state(
 
 
 def _confirm(unit: Unit, ctx: TurnContext, turn_id: TurnId, question: Question) -> None:
-    """The customer said yes to details that we rendered: evidence with the digest and both messages, to be spent once."""
-    shown = timeline.last_of(
-        unit, conversation_id=ctx.conversation_id, kind="message_out", before_turn=turn_id
-    )
-    if shown is None or not isinstance(shown.body.get("confirm"), dict):
+    """A yes to details that we rendered: evidence with the digest and both messages, to be spent once."""
+    said = [
+        entry
+        for entry in timeline.messages(unit, conversation_id=ctx.conversation_id, limit=RECENT)
+        if entry.kind == "message_out" and entry.turn_id != turn_id
+    ]
+    shown = said[-1] if said else None
+    details = shown.body.get("confirm") if shown is not None else None
+    if shown is None or not isinstance(details, dict):
         return
-    details = shown.body["confirm"]
     evidence.add(
         unit,
-        evidence_id=f"ev-{turn_id}-yes",
+        evidence_id=EvidenceId(f"ev-{turn_id}-yes"),
         case_id=CaseId(question.case_id),
         conversation_id=ctx.conversation_id,
         kind="confirmation",
@@ -212,5 +216,3 @@ def _confirm(unit: Unit, ctx: TurnContext, turn_id: TurnId, question: Question) 
         at=ctx.now,
         dedupe_key=f"{turn_id}:yes",
     )
-
-

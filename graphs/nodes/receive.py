@@ -1,9 +1,10 @@
 """receive: the messages of this turn enter the timeline, once each, with what no one may see masked already."""
 
+from langgraph.runtime import Runtime
+
 from graphs.context import TurnContext
 from graphs.messages import texts_of
 from graphs.state import TurnState
-from langgraph.runtime import Runtime
 from memory import cases, conversations, inbox, timeline, turns
 from memory.store import Unit
 from policies.words import CaseId, TurnId
@@ -38,7 +39,7 @@ async def receive(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
                 kind="message_in",
                 author="customer",
                 at=item.created_at,
-                body={"text": screening.text, "message_id": item.dedupe_key, "flags": screening.kinds},
+                body={"text": screening.text, "message_id": item.dedupe_key, "flags": [*screening.kinds]},
                 dedupe_key=f"item:{item.seq}",
             )
         return case_id, conversation.status

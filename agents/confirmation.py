@@ -33,8 +33,10 @@ NO_CONTENT = frozenset(
 )
 """Words that neither add nor change anything beside a yes."""
 
-TURNING = frozenset("""not no never don't dont but except if only instead other another different unless without until before after however
-    though rather change""".split())
+TURNING = frozenset(
+    """not no never don't dont but except if only instead other another different unless without until before after however
+    though rather change""".split()
+)
 """Words that turn or condition a yes, even where the details we showed hold them too."""
 
 WHEN_QUESTION = re.compile(r"^(?:and )?(?:when|how long|how soon)\b[^?]*\?$")
@@ -61,7 +63,11 @@ def read_confirmation(text: str, *, shown: str = "") -> Answer:
         sentences[0] = _without_filler(sentences[0])
     if NO.match(sentences[0]):
         return "unclear" if _takes_back_refusal(sentences[0]) else "no"
-    while len(sentences) > 1 and not (YES.match(sentences[0]) or NO.match(sentences[0])) and _adds_nothing(sentences[0], ""):
+    while (
+        len(sentences) > 1
+        and not (YES.match(sentences[0]) or NO.match(sentences[0]))
+        and _adds_nothing(sentences[0], "")
+    ):
         sentences = [_without_filler(sentences[1]), *sentences[2:]]
     if NO.match(sentences[0]):
         return "no"
@@ -84,9 +90,12 @@ def _without_filler(sentence: str) -> str:
 
 def _takes_back_refusal(sentence: str) -> bool:
     """ "No problem, go ahead", "no, that's fine" and "don't worry" say no to nothing we asked."""
-    return bool(re.match(r"^(?:no (?:problem|worries|objections?|issue|changes?)|no,? (?:that's|it's|all)|(?:don't|do not) worry)\b", sentence)) or bool(
-        re.match(r"^(?:do not|don't) (?:forget|hesitate)\b", sentence)
-    )
+    return bool(
+        re.match(
+            r"^(?:no (?:problem|worries|objections?|issue|changes?)|no,? (?:that's|it's|all)|(?:don't|do not) worry)\b",
+            sentence,
+        )
+    ) or bool(re.match(r"^(?:do not|don't) (?:forget|hesitate)\b", sentence))
 
 
 def _adds_nothing(sentence: str, known: str) -> bool:

@@ -115,14 +115,23 @@ def _from_street(text: str, match: re.Match[str]) -> FoundAddress | None:
     value = {"street": re.sub(r"\s+", " ", match[0]).strip(" ,")}
     end = match.end()
     tail = text[end : end + 160]
-    stop = re.search(r"(?<=[a-z0-9])[.!?](?:\s|$)|\n\s*\n|\s[—–-]\s|[;()]|\b(?:please|thanks|thank|instead|and|for|as|is|so)\b", tail, re.IGNORECASE)
+    stop = re.search(
+        r"(?<=[a-z0-9])[.!?](?:\s|$)|\n\s*\n|\s[—–-]\s|[;()]|\b(?:please|thanks|thank|instead|and|for|as|is|so)\b",
+        tail,
+        re.IGNORECASE,
+    )
     tail = tail[: stop.start()] if stop else tail
     place = 0
     for part in re.split(r"(\s*[,\n]\s*)", tail):
         width = len(part)
         piece = part.strip(" ,\n.")
         if piece:
-            if place and not re.match(r"^\s*[,\n]", tail) and not value.keys() - {"street"} and not _takes(piece, dict(value)):
+            if (
+                place
+                and not re.match(r"^\s*[,\n]", tail)
+                and not value.keys() - {"street"}
+                and not _takes(piece, dict(value))
+            ):
                 break
             if not _takes(piece, value):
                 break
@@ -176,4 +185,9 @@ def _place_name(words: str, value: dict[str, str]) -> None:
 
 
 def _is_place(words: str) -> bool:
-    return bool(re.fullmatch(r"(?:[A-ZÀ-Ý][\w'’.-]*|de|del|la|le|sur|am|an|der|upon|of|the)(?:\s+(?:[A-ZÀ-Ý][\w'’.-]*|de|del|la|le|sur|am|an|der|upon|of|the|D\.?C\.?)){0,4}", words))
+    return bool(
+        re.fullmatch(
+            r"(?:[A-ZÀ-Ý][\w'’.-]*|de|del|la|le|sur|am|an|der|upon|of|the)(?:\s+(?:[A-ZÀ-Ý][\w'’.-]*|de|del|la|le|sur|am|an|der|upon|of|the|D\.?C\.?)){0,4}",
+            words,
+        )
+    )

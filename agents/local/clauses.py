@@ -110,7 +110,9 @@ def _wants_after_refusal(piece: str) -> bool:
         return False
     rest = piece[refusal.end() :]
     return bool(re.search(r"\b(?:just|only|instead|but|rather)\b.*\b\w{4,}", rest, re.IGNORECASE)) and bool(
-        IMPERATIVE.search(re.sub(r"^.*?\b(?:just|only|instead|but|rather)\b[, ]*(?:i (?:want|need|'d like)(?: to)? |to )?", "", rest))
+        IMPERATIVE.search(
+            re.sub(r"^.*?\b(?:just|only|instead|but|rather)\b[, ]*(?:i (?:want|need|'d like)(?: to)? |to )?", "", rest)
+        )
     )
 
 

@@ -66,22 +66,30 @@ NAME = re.compile(
 )
 LOWER_NAME = re.compile(r"\bmy (?:full )?name is ([a-z'-]+ [a-z'-]+)(?=$|[.,;\n]| and )", re.IGNORECASE)
 FIRST_NAME = re.compile(r"first ?name\s*(?:is|:|-)\s*([^\s,;]+(?: [A-Z][\w'-]+)?)", re.IGNORECASE)
-LAST_NAME = re.compile(r"(?:last ?name|surname|family name)\s*(?:is|:|-)\s*([^\s,;.]+(?: [A-Z][\w'-]+)?)", re.IGNORECASE)
-BARE_NAME = re.compile(rf"^\W*(?P<name>{NAME_WORD}(?: (?:van |von |de |der |la )?{NAME_WORD}){{1,3}})(?=\s*(?:$|[,.;\n]|and\b|-|–))", re.MULTILINE)
+LAST_NAME = re.compile(
+    r"(?:last ?name|surname|family name)\s*(?:is|:|-)\s*([^\s,;.]+(?: [A-Z][\w'-]+)?)", re.IGNORECASE
+)
+BARE_NAME = re.compile(
+    rf"^\W*(?P<name>{NAME_WORD}(?: (?:van |von |de |der |la )?{NAME_WORD}){{1,3}})(?=\s*(?:$|[,.;\n]|and\b|-|–))",
+    re.MULTILINE,
+)
 NOT_NAMES = frozenset(
     """Not Sorry Sure Looking Happy Writing Calling Trying Waiting Having Really Very Just Glad Order The My Please Thanks Thank Hi
     Hello Yes No Ok Okay Zip Zipcode Email Postcode Phone Address Name First Last Good Dear Paypal PayPal Visa Mastercard Gift Card
     Credit Going Interested Afraid Unable Still Also Here Sincerely Regards Use""".split()
 )
 POSTCODE_CONTEXT = re.compile(
-    r"(?:zip(?:\s?code)?|post(?:al)?\s?code|plz|postcode)\b[^\w\n]{0,4}(?:(?:is|was|would be|should be|on (?:the|my) account|number)\W{0,3}){0,2}\W{0,4}$", re.IGNORECASE
+    r"(?:zip(?:\s?code)?|post(?:al)?\s?code|plz|postcode)\b[^\w\n]{0,4}(?:(?:is|was|would be|should be|on (?:the|my) account|number)\W{0,3}){0,2}\W{0,4}$",
+    re.IGNORECASE,
 )
 ID_CONTEXT = re.compile(
     r"(?:order|purchase|confirmation|reference|ref)\b[\s:#.-]*(?:(?:number|no|nr|id|ids|is|it's|reference)\b[\s:#.-]*){0,3}(?:\w{0,3}\s)?$|#\s?$",
     re.IGNORECASE,
 )
 PLACE_BEFORE = re.compile(r"(?:,\s*|\b)(?:[A-Z]{2}|[A-Z][a-z]+)[\s,]+$")
-UNMISTAKABLE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}|\d{4}\s?[A-Z]{2}|[A-Z]\d[A-Z]\s?\d[A-Z]\d|\d{5}-\d{4}|\d{3}\s\d{2}|\d{2}-\d{3}")
+UNMISTAKABLE = re.compile(
+    r"[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}|\d{4}\s?[A-Z]{2}|[A-Z]\d[A-Z]\s?\d[A-Z]\d|\d{5}-\d{4}|\d{3}\s\d{2}|\d{2}-\d{3}"
+)
 AMOUNT = re.compile(
     r"(?:(?:€|\$|£|¥|\b(?:EUR|USD|GBP|CHF|SEK|DKK|NOK|PLN|CAD|AUD|JPY)\b)\s?\d[\d.,' ]*\d|(?:€|\$|£|¥)\s?\d|"
     r"\d[\d.,']*\s?(?:€|\$|£|¥|\b(?:EUR|USD|GBP|CHF|SEK|DKK|NOK|PLN|CAD|AUD|JPY|euros?|dollars?|bucks|pounds?|quid|francs|kronor)\b))",
@@ -114,7 +122,9 @@ ALL = re.compile(
     r"whole order|all (?:the |my |\w+ )?(?:items|products|things)|all (?:two|three|four|five|six)|them all)\b|^\W*all\W*$",
     re.IGNORECASE,
 )
-NOT_ALL = re.compile(r"(?:that's|that is|is that|was|with|for|correct|handling|help with|taking care of|summarized)\s+$", re.IGNORECASE)
+NOT_ALL = re.compile(
+    r"(?:that's|that is|is that|was|with|for|correct|handling|help with|taking care of|summarized)\s+$", re.IGNORECASE
+)
 ITEMS = re.compile(
     r"\b(?:return(?:ing)?|refund(?:ed)?(?: for| on)?|exchang(?:e|ing)|cancel(?:ling|ing)?|about|for|of|with|swap|keep|send back|bought|ordered|received|got|damaged|"
     r"broken|want|it's|its|on|it is|missing|replace|waiting for|where(?:'s| is| are)|lost|and(?: also)?|or|,|^|\n\W*)\s*\b"
@@ -132,7 +142,10 @@ NOT_ITEMS = frozenset(
     price bill invoice label mistake system chat bot options cancellation confirmation difference total amount reason process
     purchase purchases order's couple few lot bit wallet cost""".split()
 )
-NEGATION_BEFORE = re.compile(r"(?:\bnot|\bisn't|\bnor|\bwasn't|\brather than|\binstead of|\bexcept(?: for)?|\bdon't (?:mean|want))\s+(?:(?:the|my|that|this|for|order|number|one|item|#|in|with|about|at|on|to)\s*)*$", re.IGNORECASE)
+NEGATION_BEFORE = re.compile(
+    r"(?:\bnot|\bisn't|\bnor|\bwasn't|\brather than|\binstead of|\bexcept(?: for)?|\bdon't (?:mean|want))\s+(?:(?:the|my|that|this|for|order|number|one|item|#|in|with|about|at|on|to)\s*)*$",
+    re.IGNORECASE,
+)
 
 
 def find_entities(text: str, *, patterns: EntityPatterns, now: datetime, asked: Sequence[str] = ()) -> list[Entity]:
@@ -239,7 +252,11 @@ def _postcodes(text: str, asked: Sequence[str]) -> Iterator[_Found]:
             rank = 58
         elif "postcode" in asked and "order_id" not in asked:
             rank = 82 if match[0].isdigit() and len(match[0]) == 5 else 65
-        elif PLACE_BEFORE.search(before) and len(match[0]) == 5 and not re.search(r"(?:Order|Orders|Number|My|Is|ID|No|Hi|For)[\s,]+$", before):
+        elif (
+            PLACE_BEFORE.search(before)
+            and len(match[0]) == 5
+            and not re.search(r"(?:Order|Orders|Number|My|Is|ID|No|Hi|For)[\s,]+$", before)
+        ):
             rank = 75
         elif "postcode" in asked:
             rank = 55
@@ -293,7 +310,9 @@ def _amounts(text: str, patterns: EntityPatterns) -> Iterator[_Found]:
         sign = (price.currency or "").casefold()
         currency = CURRENCY_WORDS.get(sign, sign.upper() if re.fullmatch(r"[a-z]{3}", sign) else "")
         if not currency:
-            currency = next((code for word, code in CURRENCY_WORDS.items() if word in match[0].casefold()), patterns.currency)
+            currency = next(
+                (code for word, code in CURRENCY_WORDS.items() if word in match[0].casefold()), patterns.currency
+            )
         minor = int((Decimal(price.amount) * 10 ** EXPONENTS.get(currency, 2)).to_integral_value())
         yield _Found("amount", {"amount_minor": minor, "currency": currency}, match.start(), match.end(), 72)
 
@@ -340,6 +359,3 @@ def _items(text: str) -> Iterator[_Found]:
         if any(character.isdigit() for character in phrase) or not set(words) - NOT_ITEMS or words[-1] in NOT_ITEMS:
             continue
         yield _Found("items", phrase, match.start("items"), match.end("items"), 10)
-
-
-

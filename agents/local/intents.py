@@ -257,7 +257,11 @@ def _softmax(logits: Array) -> Array:
 
 
 def _report(
-    probabilities: Array, truth: NDArray[np.int64], names: Sequence[str], texts: Sequence[str], accepted: NDArray[np.bool_]
+    probabilities: Array,
+    truth: NDArray[np.int64],
+    names: Sequence[str],
+    texts: Sequence[str],
+    accepted: NDArray[np.bool_],
 ) -> FitReport:
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)

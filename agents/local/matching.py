@@ -27,7 +27,15 @@ EXCLUDED = re.compile(
 
 def label_of(record: Mapping[str, Json], fields: Sequence[str]) -> str:
     """A record in words: its label fields, joined by commas."""
-    return ", ".join(str(record[name]) for name in fields if record.get(name) not in (None, "", [], {}))
+    return ", ".join(_words(record[name]) for name in fields if record.get(name) not in (None, "", [], {}))
+
+
+def _words(value: Json) -> str:
+    if isinstance(value, list):
+        return ", ".join(_words(each) for each in value)
+    if isinstance(value, dict):
+        return _words(value["name"]) if "name" in value else ", ".join(_words(each) for each in value.values())
+    return str(value)
 
 
 def match_records(text: str, labels: Sequence[str], *, many: bool) -> list[int]:
@@ -78,8 +86,10 @@ def _mentioned(said: set[str], words: Sequence[set[str]], *, many: bool) -> list
 def _is_said(word: str, said: set[str]) -> bool:
     if word in said:
         return True
-    return len(word) >= 4 and not word.isdigit() and any(
-        len(other) >= 4 and fuzz.ratio(word, other) >= FUZZY for other in said
+    return (
+        len(word) >= 4
+        and not word.isdigit()
+        and any(len(other) >= 4 and fuzz.ratio(word, other) >= FUZZY for other in said)
     )
 
 

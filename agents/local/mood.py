@@ -22,9 +22,18 @@ ASKS_PERSON = (
         rf"(?:customer service |support |real |actual |live |human )*{PERSON}\b(?!\s+(?:id|number|to have|name))",
         re.IGNORECASE,
     ),
-    re.compile(r"\b(?:transfer|escalate|connect)\s+(?:me|this)(?:\s+(?:now|please|immediately|over))*\s*(?:$|[.!,])", re.IGNORECASE | re.MULTILINE),
-    re.compile(r"\b(?:i(?:'d| would)? (?:want|like|prefer) to be (?:transferred|connected)|call me back|have (?:someone|somebody) (?:call|contact) me|a callback)\b", re.IGNORECASE),
-    re.compile(r"\b(?:don't|do not|not) want (?:to (?:talk|speak|chat|deal) (?:to|with) )?(?:a |an |this |the |your )?(?:bot|robot|machine|ai|computer|chatbot)\b", re.IGNORECASE),
+    re.compile(
+        r"\b(?:transfer|escalate|connect)\s+(?:me|this)(?:\s+(?:now|please|immediately|over))*\s*(?:$|[.!,])",
+        re.IGNORECASE | re.MULTILINE,
+    ),
+    re.compile(
+        r"\b(?:i(?:'d| would)? (?:want|like|prefer) to be (?:transferred|connected)|call me back|have (?:someone|somebody) (?:call|contact) me|a callback)\b",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"\b(?:don't|do not|not) want (?:to (?:talk|speak|chat|deal) (?:to|with) )?(?:a |an |this |the |your )?(?:bot|robot|machine|ai|computer|chatbot)\b",
+        re.IGNORECASE,
+    ),
     re.compile(r"\bstop (?:this )?(?:bot|robot)|\bno more bots?\b", re.IGNORECASE),
     re.compile(rf"^\W*(?:a |an )?(?:real |live |actual |human )*{PERSON}(?: please)?\W*$", re.IGNORECASE),
     re.compile(r"#{2,}\s*(?:TRANSFER|AGENT|HUMAN)\w*\s*#{2,}"),
@@ -100,8 +109,14 @@ CANNOT_IT = re.compile(
     r"not sure\s*(?:$|[.,!?])|don't have (?:it|that) (?:handy|with me|on me|at hand|anymore)|i(?:'d| would) rather not (?:share|say|give)|another way|other way|look (?:it|me|that) up|can't find it)",
     re.IGNORECASE,
 )
-LOOK_UP = re.compile(r"\b(?:look|pull|find|check|list|show)\b[^.?!\n]{0,30}\b(?:it|them|that|my (?:recent |latest |last )?orders?|recent orders?|those) ?(?:up)?\b", re.IGNORECASE)
-URGENT = re.compile(r"\b(?:urgent(?:ly)?|asap|as soon as possible|right away|immediately|emergency|right now|today|by tomorrow|in a hurry)\b", re.IGNORECASE)
+LOOK_UP = re.compile(
+    r"\b(?:look|pull|find|check|list|show)\b[^.?!\n]{0,30}\b(?:it|them|that|my (?:recent |latest |last )?orders?|recent orders?|those) ?(?:up)?\b",
+    re.IGNORECASE,
+)
+URGENT = re.compile(
+    r"\b(?:urgent(?:ly)?|asap|as soon as possible|right away|immediately|emergency|right now|today|by tomorrow|in a hurry)\b",
+    re.IGNORECASE,
+)
 
 
 @lru_cache(maxsize=1)
@@ -163,7 +178,8 @@ def _asks_person_otherwise(text: str) -> bool:
 
 def _names_person(sentence: str) -> bool:
     return any(pattern.search(sentence) for pattern in ASKS_PERSON) and (
-        not NOT_NOW.search(sentence) or re.search(r"\b(?:bot|robot|machine|chatbot)\b", sentence, re.IGNORECASE) is not None
+        not NOT_NOW.search(sentence)
+        or re.search(r"\b(?:bot|robot|machine|chatbot)\b", sentence, re.IGNORECASE) is not None
     )
 
 

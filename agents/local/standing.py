@@ -86,7 +86,7 @@ class Standing:
         records = self.candidates(need)
         doubtful = self._doubtful(need, records)
         return [
-            {**record, "value": record.get(choose.value), "label": label_of(record, choose.label)}
+            {**record, "value": record.get(choose.value), "label": _shown(need, record)}
             for record in (doubtful or records)
         ]
 
@@ -158,9 +158,7 @@ class Standing:
         if not step.tool:
             return False
         wanted = self.bind(step.arguments).arguments
-        return any(
-            each.state == "committed" and same_call(wanted, each.arguments) for each in self.attempts(step)
-        )
+        return any(each.state == "committed" and same_call(wanted, each.arguments) for each in self.attempts(step))
 
     def is_skipped(self, step: Step) -> bool:
         """Whether what the step would find out has been said already."""
@@ -245,7 +243,24 @@ class Standing:
             found = sorted({place for phrase in said for place in match_records(str(phrase), labels, many=choose.many)})
             if found and (choose.many or len(found) == 1):
                 return found
-        return match_records(self.task.text, labels, many=choose.many)
+        past = self._acted_on(need.slot)
+        taken = [place for place, value in enumerate(values) if past is not None and value in past]
+        asked = self.task.question is not None and need.slot in self.task.question.slots
+        if taken and not asked:
+            return taken
+        return match_records(self.task.text, labels, many=choose.many) or taken
+
+    def _acted_on(self, slot: str) -> list[Json] | None:
+        """What earlier calls of this case took for a slot: what was chosen once stays chosen."""
+        for attempt in reversed(self.task.attempts):
+            for step in self.journey.steps:
+                if step.tool != attempt.tool or attempt.state != "committed":
+                    continue
+                for name, source in step.arguments.items():
+                    if source == f"slot:{slot}" and attempt.arguments.get(name) is not None:
+                        value = attempt.arguments[name]
+                        return value if isinstance(value, list) else [value]
+        return None
 
     def _all(self, need: Need, row: Known, labels: Sequence[str]) -> list[int]:
         if need.choose is None or not need.choose.many:
@@ -294,6 +309,13 @@ def _label(need: Need, value: Json) -> Json:
     if isinstance(value, str) and need.options.get(value):
         return need.options[value][0]
     return value
+
+
+def _shown(need: Need, record: Mapping[str, Json]) -> str:
+    """How a record is offered: with its id where customers know it by that."""
+    label = label_of(record, need.choose.label) if need.choose else ""
+    value = record.get(need.choose.value) if need.choose else None
+    return label if need.kind in WORDED or not label or str(value) in label else f"{value} ({label})"
 
 
 def _literal(text: str) -> Json:

@@ -1,0 +1,92 @@
+"""Putting the company together for one playbook: what is known without a model, the prompts, and the five specialists."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from agents.checks import AnswerChecks
+from agents.journeys import Journey, VerificationMethod, Voice
+from agents.local.authentication import next_check
+from agents.local.cues import next_cue
+from agents.local.drafting import draft
+from agents.local.entities import EntityPatterns
+from agents.local.intents import fit_journeys
+from agents.local.reading import Reader
+from agents.local.sheets import Sheets, ToolCard
+from agents.prompting import load_prompt
+from agents.reasoners.base import Reasoner
+from agents.reasoners.local import LocalReasoner
+from agents.specialists import (
+    AuthenticationSpecialist,
+    DecideTable,
+    DraftingSpecialist,
+    EligibilitySpecialist,
+    IntentSpecialist,
+    Specialists,
+    WorkflowSpecialist,
+)
+from agents.tasks import AuthenticationTask, DraftTask, IntentTask, WorkflowTask
+from tools.spec import ToolSpec
+
+UTTERANCES_SHOWN = 5
+"""Example utterances of a journey that a model sees."""
+
+
+def sheets_of(
+    journeys: Mapping[str, Journey], voice: Voice, *, methods: Sequence[VerificationMethod], tools: Sequence[ToolSpec]
+) -> Sheets:
+    """A playbook as the interpreter reads it."""
+    cards = {spec.name: ToolCard.of(spec) for spec in tools}
+    return Sheets(journeys=dict(journeys), voice=voice, tools=cards, methods=tuple(methods))
+
+
+def local_reasoner(sheets: Sheets, patterns: EntityPatterns) -> LocalReasoner:
+    """Everything that needs no model. Fits the classifier, which takes a fraction of a second.
+
+    Raises:
+        TooFewExamples: A journey has too few utterances.
+    """
+    model = fit_journeys(list(sheets.journeys.values()))
+    reader = Reader(journeys=sheets.journeys, model=model, patterns=patterns)
+    return LocalReasoner(
+        {
+            IntentTask: reader.read,
+            AuthenticationTask: lambda task: next_check(task, sheets.methods),
+            WorkflowTask: lambda task: next_cue(task, sheets),
+            DraftTask: lambda task: draft(task, journeys=sheets.journeys, voice=sheets.voice),
+        }
+    )
+
+
+def specialists_of(sheets: Sheets, *, reasoner: Reasoner, decide_table: DecideTable) -> Specialists:
+    """The five specialists over one reasoner; where a table or a method decides, it isn't asked."""
+    check = AnswerChecks(sheets)
+    return Specialists(
+        intent=IntentSpecialist(reasoner, load_prompt("intent", context=_journeys_told(sheets)), check),
+        authentication=AuthenticationSpecialist(sheets.methods),
+        eligibility=EligibilitySpecialist(decide_table),
+        workflow=WorkflowSpecialist(reasoner, load_prompt("workflow", context=_plans_told(sheets)), check),
+        drafting=DraftingSpecialist(reasoner, load_prompt("drafting", context=_voice_told(sheets)), check),
+    )
+
+
+def _journeys_told(sheets: Sheets) -> str:
+    lines = ["Journeys:"]
+    for journey in sheets.journeys.values():
+        examples = "; ".join(journey.utterances[:UTTERANCES_SHOWN])
+        lines.append(f"- {journey.id}: {journey.title}. {journey.goal} For example: {examples}")
+    return "\n".join(lines)
+
+
+def _plans_told(sheets: Sheets) -> str:
+    plans = [
+        journey.model_dump(mode="json", exclude={"utterances", "completion"}) for journey in sheets.journeys.values()
+    ]
+    tools = [
+        {"name": card.name, "kind": card.kind, "returns": card.returns, "required": sorted(card.required)}
+        for card in sheets.tools.values()
+    ]
+    return f"Journeys: {json.dumps(plans)}\nTools: {json.dumps(tools)}\nTemplates: {sorted(sheets.voice.templates)}"
+
+
+def _voice_told(sheets: Sheets) -> str:
+    return f"Voice: {json.dumps(sheets.voice.model_dump(mode='json'), ensure_ascii=False)}"

@@ -1,0 +1,378 @@
+"""What comes in and goes out over HTTP. Strict: an unknown field or a wrong type is refused, not guessed at."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from graphs.results import ApprovalState, Channel, TurnOutcome, TurnResult
+
+IDENTIFIER = r"^[\x21-\x7e]{1,128}$"
+PRINTABLE = r"^[\x20-\x7e]{1,128}$"
+SOMETHING = r"\S"
+
+JsonObject = dict[str, Any]
+"""Plain JSON. `Any`, because a recursive type would swell the OpenAPI document without saying more."""
+
+
+class In(BaseModel):
+    """A request's body."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Out(BaseModel):
+    """A response's body."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class MessageIn(In):
+    """One message of a customer."""
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [
+                {"message_id": "m-1", "channel": "chat", "text": "Where is my order 20418?"},
+                {
+                    "message_id": "m-2",
+                    "channel": "sms",
+                    "text": "mira.okafor@example.org, 10115",
+                    "customer_hint": "+49 30 1234567",
+                },
+            ]
+        },
+    )
+
+    message_id: Annotated[str, Field(pattern=PRINTABLE)]
+    """Given by you, 1 to 128 printable ASCII characters. The same id gives the same result, however often sent."""
+    channel: Channel = "chat"
+    """How the message arrived."""
+    text: Annotated[str, Field(min_length=1, max_length=8000, pattern=SOMETHING)]
+    """What the customer wrote, 1 to 8,000 characters."""
+    customer_hint: Annotated[str, Field(max_length=256)] = ""
+    """What the channel believes about who writes. It verifies nobody."""
+
+
+class TurnOut(Out):
+    """Where the message's turn stands now."""
+
+    turn_id: str
+    conversation_id: str
+    case_id: str | None
+    outcome: TurnOutcome
+    reply: str
+    """What to show the customer; empty while a person has the conversation."""
+    parts: list[str]
+    """The same, part by part: an interim reply and, once decided, the final one."""
+    approvals: list[str]
+    """Approvals that the turn waits for."""
+    final: bool
+    """False while an approval can still continue the turn; look at the conversation for the rest."""
+
+    @classmethod
+    def of(cls, result: TurnResult) -> "TurnOut":
+        """From the runner's answer."""
+        return cls(
+            turn_id=result.turn_id,
+            conversation_id=result.conversation_id,
+            case_id=result.case_id,
+            outcome=result.outcome,
+            reply=result.reply,
+            parts=list(result.parts),
+            approvals=list(result.approvals),
+            final=result.final,
+        )
+
+
+class Utterance(Out):
+    """One thing that was said."""
+
+    author: Literal["customer", "assistant", "person"]
+    text: str
+    at: datetime
+    turn_id: str | None
+    message_id: str | None = None
+
+
+class PendingApproval(Out):
+    """An approval that this conversation waits for, as far as the customer's side may know."""
+
+    approval_id: str
+    summary: str
+    expires_at: datetime
+
+
+class ConversationOut(Out):
+    """A conversation as it stands: everything said, final replies after approvals included, in order."""
+
+    conversation_id: str
+    channel: str
+    status: Literal["ai", "person"]
+    """Who has it. While it is a person, the AI is silent."""
+    outcome: TurnOutcome | None
+    """Outcome of its latest turn; None while that runs."""
+    case_id: str | None
+    messages: list[Utterance]
+    pending_approvals: list[PendingApproval]
+
+
+class ApprovalOut(Out):
+    """An approval with what a reviewer needs to decide."""
+
+    approval_id: str
+    status: str
+    """pending, approved, rejected, responded, withdrawn, expired, spent or void."""
+    version: int
+    """Send it with your decision; a decision on another version is refused."""
+    tool: str
+    summary: str
+    votes: int
+    needed: int
+    """How many people must say yes."""
+    role: str
+    """The least role that may decide."""
+    expires_at: datetime
+    turn_id: str
+    conversation_id: str
+    case_id: str | None
+    queue: str
+    details: JsonObject
+    """Arguments and where each came from, facts, reasons, and what follows from yes and from no."""
+
+    @classmethod
+    def of(cls, state: ApprovalState, *, case_id: str | None, queue: str) -> "ApprovalOut":
+        """From the runner's answer, with where the approval belongs."""
+        return cls(
+            approval_id=state.approval_id,
+            status=state.status,
+            version=state.version,
+            tool=state.tool,
+            summary=state.summary,
+            votes=state.votes,
+            needed=state.needed,
+            role=state.role,
+            expires_at=state.expires_at,
+            turn_id=state.turn_id,
+            conversation_id=state.conversation_id,
+            case_id=case_id,
+            queue=queue,
+            details=dict(state.details),
+        )
+
+
+class ApprovalsOut(Out):
+    """A page of approvals, oldest first."""
+
+    approvals: list[ApprovalOut]
+    next: str | None
+    """Give it as `after` to read on; None at the end."""
+
+
+class DecisionIn(In):
+    """A person's answer to an approval."""
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [
+                {"answer": "approve", "version": 1},
+                {"answer": "reject", "message": "The parcel has not come back to us yet."},
+                {"answer": "respond", "message": "We will send you a new pair today instead."},
+                {
+                    "answer": "edit",
+                    "arguments": {
+                        "order_id": "20418",
+                        "item_ids": ["20418-1"],
+                        "amount_minor": 9900,
+                        "currency": "EUR",
+                        "reason": "returned",
+                    },
+                },
+            ]
+        },
+    )
+
+    answer: Literal["approve", "edit", "reject", "respond"]
+    message: Annotated[str, Field(max_length=4000)] = ""
+    """Why, for a rejection; what the customer is told, for a response; a note otherwise."""
+    arguments: JsonObject | None = None
+    """For an edit: the whole arguments as they shall run."""
+    tool: Annotated[str, Field(max_length=128)] = ""
+    """For an edit: the approval's own tool, or empty."""
+    version: Annotated[int, Field(ge=1)] | None = None
+    """The version that you saw."""
+
+    @model_validator(mode="after")
+    def _only_an_edit_has_arguments(self) -> "DecisionIn":
+        if (self.answer == "edit") != (self.arguments is not None):
+            raise ValueError("`arguments` belong to the answer `edit`, and to it alone")
+        return self
+
+
+class HandbackIn(In):
+    """A person gives a conversation back to the AI."""
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"summary": "Sent a replacement; the customer will write when it arrives."}]},
+    )
+
+    summary: Annotated[str, Field(min_length=1, max_length=4000, pattern=SOMETHING)]
+    """What was done and agreed; the AI reads it before it says anything."""
+
+
+class TimelineEntry(Out):
+    """One thing that happened in a case."""
+
+    seq: int
+    kind: str
+    author: str
+    at: datetime
+    turn_id: str | None
+    body: JsonObject
+
+
+class EvidenceOut(Out):
+    """One statement that the case rests on, and where it came from."""
+
+    evidence_id: str
+    kind: str
+    name: str
+    subject: str
+    value: Any
+    source: str
+    trust: int
+    at: datetime
+    is_superseded: bool
+
+
+class DecisionOut(Out):
+    """What policy said of a request, and why."""
+
+    request_id: str
+    tool: str
+    phase: str
+    effect: str
+    reasons: list[str]
+    rules: list[str]
+    policy_version: str
+    at: datetime
+
+
+class ReceiptOut(Out):
+    """One intended effect and what became of it."""
+
+    receipt_id: str
+    tool: str
+    state: str
+    """reserved, executing, committed, failed or unknown."""
+    request_id: str
+    approval_id: str | None
+    arguments: JsonObject
+    result: JsonObject | None
+    error_code: str
+    at: datetime
+
+
+class HandoffOut(Out):
+    """The bundle that a person got."""
+
+    handoff_id: str
+    queue: str
+    reason: str
+    score: float
+    """How complete it is, 0 to 1."""
+    bundle: JsonObject
+    at: datetime
+    taken_by: str | None
+
+
+class CaseOut(Out):
+    """Everything about one customer matter."""
+
+    case_id: str
+    conversation_id: str
+    journey: str | None
+    status: str
+    priority: str
+    opened_at: datetime
+    closed_at: datetime | None
+    disposition: str | None
+    timeline: list[TimelineEntry]
+    evidence: list[EvidenceOut]
+    decisions: list[DecisionOut]
+    receipts: list[ReceiptOut]
+    approvals: list[ApprovalOut]
+    handoffs: list[HandoffOut]
+
+
+class AuditOut(Out):
+    """What verifying the audit chains found."""
+
+    ok: bool
+    chains: int
+    entries: int
+    problems: list[str]
+    unreadable: int
+    """Entries of people who were erased: their digests still verify, their words are gone."""
+
+
+class KeyIn(In):
+    """A key to make."""
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"name": "Rosa Lind", "role": "reviewer", "limits": {"EUR": 50000}}]},
+    )
+
+    name: Annotated[str, Field(pattern=r"^\S(.{0,126}\S)?$")]
+    """The person or program. Give all keys of one person the same name: two approvals need two names."""
+    role: Literal["bot", "reviewer", "supervisor", "evaluator", "admin"]
+    limits: dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=0)]] | None = None
+    """Highest amount they may approve, in minor units by currency; null for no limit."""
+
+
+class KeyOut(Out):
+    """An API key, without the key."""
+
+    key_id: str
+    name: str
+    role: str
+    limits: dict[str, int] | None
+    demo: bool
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class NewKeyOut(KeyOut):
+    """A new API key."""
+
+    key: str
+    """Shown this once; only its digest is kept."""
+
+
+class KeysOut(Out):
+    """All API keys."""
+
+    keys: list[KeyOut]
+
+
+class ProblemOut(Out):
+    """Any error: problem+json, RFC 9457. More members may stand beside these."""
+
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+
+    type: str
+    """Switch on this one; it never changes."""
+    title: str
+    status: int
+    detail: str = ""
+    """What happened and what to do next, for people."""
+
+
+class HealthOut(Out):
+    """Whether the process lives, or is ready to serve."""
+
+    status: Literal["ok"]

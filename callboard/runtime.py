@@ -1,0 +1,225 @@
+"""The composition root: opens every part that a running Callboard needs, in order, and closes them in reverse."""
+
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiosqlite
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from openai import AsyncOpenAI
+
+from agents.checks import AnswerChecks
+from agents.company import local_reasoner, sheets_of, specialists_of
+from agents.local.sheets import Sheets
+from agents.reasoners.base import Reasoner
+from agents.reasoners.chat import ChatReasoner
+from agents.reasoners.fallback import FallbackReasoner
+from callboard.errors import SystemsMissing
+from callboard.names import check_names
+from callboard.settings import Settings
+from graphs.context import Clock, House
+from graphs.nodes.act import act_with
+from graphs.playbook import Playbook, load_playbook
+from graphs.runner import Runner
+from graphs.turn_graph import build_graph
+from memory import snapshots
+from memory.errors import CaseMemoryError, EmbedderMismatch
+from memory.index import ChromaIndex, InMemoryIndex, VectorIndex
+from memory.knowledge import passages_of
+from memory.retrieval import Retriever
+from memory.store import Store, Unit
+from memory.vectors import Embedder, HashingEmbedder
+from policies.words import Json
+from tools.gateway import Gateway
+from tools.spec import BusinessSystem
+
+logger = logging.getLogger("callboard.runtime")
+
+ReasonerFactory = Callable[[Sheets, Reasoner], Reasoner]
+"""Takes the playbook's sheets and its local reasoner; gives the reasoner that the specialists ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A running Callboard: what the HTTP door, the command line and the evals work on."""
+
+    settings: Settings
+    store: Store
+    playbook: Playbook
+    systems: Mapping[str, BusinessSystem]
+    runner: Runner
+    clock: Clock
+    """Gives the present moment, aware, UTC."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        settings: Settings,
+        *,
+        clock: Clock = lambda: datetime.now(UTC),
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        reasoner: ReasonerFactory | None = None,
+        checkpoint: Callable[[str], None] = lambda _: None,
+    ) -> AsyncIterator["Runtime"]:
+        """Open everything and go on with what a crash or a shutdown left behind.
+
+        Args:
+            settings: Where the data is, which playbook, which model.
+            clock: Gives the present moment, aware, UTC.
+            new_id: Gives a fresh random id.
+            reasoner: Puts another reasoner behind the specialists than the settings say: recorded, scripted.
+            checkpoint: Called with the name of each boundary of an effect; the crash tests stop the process there.
+
+        Raises:
+            NamesTaken: Another distribution owns one of our import names.
+            PlaybookMistakes: The playbook can't be loaded.
+            DataDirectoryHeld: Another process works on the data directory.
+            SystemsMissing: The playbook's systems of record aren't there.
+        """
+        check_names()
+        playbook = load_playbook(settings.playbook)
+        async with AsyncExitStack() as stack:
+            store = await Store.open(settings.data_dir, master_key=settings.master_key_bytes)
+            stack.push_async_callback(store.close)
+            await store.write(lambda unit: _activate(unit, playbook, clock()))
+            systems = await _open_systems(settings, playbook, clock())
+            for system in systems.values():
+                stack.push_async_callback(system.close)
+            retriever = await _open_retriever(settings.data_dir / "index", playbook, stack)
+            saver = await _open_checkpoints(settings.data_dir / "checkpoints.db", stack)
+            sheets = sheets_of(
+                playbook.journeys, playbook.voice, methods=playbook.verification, tools=list(playbook.tools)
+            )
+            local = local_reasoner(sheets, playbook.entities)
+            chosen = reasoner(sheets, local) if reasoner else _choose_reasoner(settings, sheets, local, clock, stack)
+            runner = build_runner(
+                House(
+                    store=store,
+                    playbook=playbook,
+                    specialists=specialists_of(
+                        sheets,
+                        reasoner=chosen,
+                        decide_table=lambda table, inputs: playbook.policies.table(table).decide(inputs),
+                    ),
+                    retriever=retriever,
+                    systems=dict(systems),
+                    clock=clock,
+                ),
+                saver=saver,
+                new_id=new_id,
+                checkpoint=checkpoint,
+            )
+            stack.push_async_callback(runner.close)
+            left = await runner.recover()
+            if left:
+                logger.info("going on with %d conversations that the last run left behind", left)
+            yield cls(settings=settings, store=store, playbook=playbook, systems=systems, runner=runner, clock=clock)
+
+    async def find_unready(self) -> list[str]:
+        """The parts that don't answer; empty when all is well."""
+        try:
+            active = await self.store.read(lambda unit: snapshots.active(unit, name=self.playbook.name))
+        except CaseMemoryError:
+            return ["the store"]
+        return [] if active is not None and active.hash == self.playbook.hash else ["the playbook"]
+
+
+def build_runner(
+    house: House, *, saver: BaseCheckpointSaver[str], new_id: Callable[[], str], checkpoint: Callable[[str], None]
+) -> Runner:
+    """Wire the graph: the gateway behind its one door, the turn's state machine, the runner in front."""
+    gateway = Gateway(
+        registry=house.tools,
+        systems=house.systems,
+        clock=house.clock,
+        owner=f"{os.getpid()}-{new_id()}",
+        checkpoint=checkpoint,
+    )
+    return Runner(house=house, graph=build_graph(act_with(gateway), saver), new_id=new_id)
+
+
+def _activate(unit: Unit, playbook: Playbook, now: datetime) -> None:
+    content: dict[str, Json] = {
+        "title": playbook.title,
+        "version": playbook.sheet.version,
+        "policy": playbook.policies.version,
+        "journeys": [*sorted(playbook.journeys)],
+    }
+    snapshots.save(unit, hash=playbook.hash, name=playbook.name, content=content, now=now)
+    snapshots.activate(unit, hash=playbook.hash, now=now)
+
+
+async def _open_systems(settings: Settings, playbook: Playbook, now: datetime) -> dict[str, BusinessSystem]:
+    directory = settings.systems_directory
+    if not directory.exists():
+        if settings.env != "development":
+            raise SystemsMissing(
+                f"The systems of record of {playbook.title} should be in {directory}, and there is nothing. "
+                "Set CALLBOARD_SYSTEMS_DIR to where they are."
+            )
+        # Built aside and moved into place, so that an interrupted start leaves nothing half-made behind.
+        draft = directory.with_name(f"{directory.name}.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        playbook.build_fixtures(draft, now=now)
+        draft.rename(directory)
+    return await playbook.open_systems(directory)
+
+
+async def _open_retriever(directory: Path, playbook: Playbook, stack: AsyncExitStack) -> Retriever:
+    embedder = HashingEmbedder()
+    index = await _open_index(directory, embedder)
+    stack.push_async_callback(index.close)
+    retriever = Retriever(embedder, index)
+    await retriever.sync([passage for article in playbook.articles for passage in passages_of(article)])
+    return retriever
+
+
+async def _open_index(directory: Path, embedder: Embedder) -> VectorIndex:
+    """The index in its directory; made anew where it can't be used, for it is derived from the articles."""
+    try:
+        return await ChromaIndex.open(directory, embedder=embedder)
+    except EmbedderMismatch:
+        logger.warning("the vector index is of another embedder; it is rebuilt")
+    except Exception as error:  # Chroma raises many kinds, from its own and from Rust.
+        logger.warning("the vector index can't be opened (%s); it is rebuilt", type(error).__name__)
+    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        return await ChromaIndex.open(directory, embedder=embedder)
+    except Exception as error:
+        logger.warning("no vector index on disk (%s); it is kept in memory", type(error).__name__)
+        return InMemoryIndex()
+
+
+async def _open_checkpoints(file: Path, stack: AsyncExitStack) -> BaseCheckpointSaver[str]:
+    """Checkpoints in a file of their own, with weaker durability: rows are the truth, a turn is rebuilt from them."""
+    connection = await stack.enter_async_context(aiosqlite.connect(file))
+    await connection.execute("PRAGMA secure_delete=ON")
+    # None allows plain values only: state that isn't plain JSON would come back as something else.
+    plain = JsonPlusSerializer(allowed_msgpack_modules=None)
+    saver = AsyncSqliteSaver(connection, serde=plain)
+    saver.jsonplus_serde = plain
+    await saver.setup()
+    await connection.execute("PRAGMA synchronous=NORMAL")
+    return saver
+
+
+def _choose_reasoner(
+    settings: Settings, sheets: Sheets, local: Reasoner, clock: Clock, stack: AsyncExitStack
+) -> Reasoner:
+    if not settings.key_of_model:
+        return local
+    client = AsyncOpenAI(api_key=settings.key_of_model, base_url=settings.openai_base_url)
+    stack.push_async_callback(client.close)
+    check = AnswerChecks(sheets)
+    chat = ChatReasoner(client, model=settings.model, timeout_s=settings.model_timeout_s, check=check)
+    return FallbackReasoner(chat, local, clock=clock, check=check)

@@ -56,9 +56,7 @@ def situation_from_json(data: Mapping[str, Any]) -> Situation:
         allowed_tools=frozenset(data["allowed_tools"]) if data["allowed_tools"] is not None else None,
         history=tuple(_event_from_json(event) for event in data["history"]),
         uses={
-            key: tuple(
-                PastUse(datetime.fromisoformat(use["at"]), use["amount_minor"], use["currency"]) for use in uses
-            )
+            key: tuple(PastUse(datetime.fromisoformat(use["at"]), use["amount_minor"], use["currency"]) for use in uses)
             for key, uses in data["uses"].items()
         },
         signals=data["signals"],

@@ -100,8 +100,8 @@ _DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 _CURRENCY = r"(?:usd|eur|gbp|chf|cad|aud|jpy|sek|nok|dkk|pln|inr|dollars?|euros?|pounds?|cents?|francs?|bucks|quid)"
 
 _SOURCES: Final[tuple[tuple[ClaimKind, str], ...]] = (
-    ("amount", r"[$€£¥]\s?\d[\d.,' ]*\d|[$€£¥]\s?\d|\d[\d.,']*\s?[$€£¥]"),
-    ("amount", rf"\b\d[\d.,']*\s?{_CURRENCY}\b|\b{_CURRENCY}\s?\d[\d.,']*"),
+    ("amount", r"[$€£¥]\s?\d[\d.,' ]{0,20}\d|[$€£¥]\s?\d|\d[\d.,']{0,20}\s?[$€£¥]"),
+    ("amount", rf"\b\d[\d.,']{{0,20}}\s?{_CURRENCY}\b|\b{_CURRENCY}\s?\d[\d.,']{{0,20}}"),
     ("amount", rf"\b{_AMOUNT_WORDS}(?:[ -]{_AMOUNT_WORDS})*\s+{_CURRENCY}\b"),
     ("amount", r"\b\d+(?:[.,]\d+)?\s?(?:%|percent\b|per cent\b)"),
     ("amount", r"(?<![\d.,])\d{1,3}(?:[.,]\d{3})*[.,]\d{2}(?![\d.,]*\d)"),
@@ -133,8 +133,8 @@ _SOURCES: Final[tuple[tuple[ClaimKind, str], ...]] = (
         r"\b(?:at|by|before|after|until)\s+\d{1,2}(?::\d{2})?\s?(?:am|pm|a\.m\.|p\.m\.|o'clock)\b|"
         r"\b\d{1,2}:\d{2}\b",
     ),
-    ("id", r"#\s?\w*\d\w*|\b[a-z]{1,5}-?\d{3,}[a-z0-9-]*\b|\b[a-z]{2,5}(?:-[a-z0-9]+)*-\d+\b|\b\d[\d-]{4,}\d\b"),
-    ("id", r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b"),
+    ("id", r"#\s?\w*\d\w*|\b[a-z]{1,5}-?\d{3,}[a-z0-9-]*\b|\b[a-z]{2,5}(?:-[a-z0-9]+){0,6}-\d+\b|\b\d[\d-]{4,}\d\b"),
+    ("id", r"\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+\b"),
     (
         "status",
         rf"\b{_THING}\s+(?:is|are|was|were|has been|have been)(?:\s+(?:now|already|currently|still|also|"

@@ -53,12 +53,12 @@ class ProseRules:
 def phrase_pattern(phrase: str) -> re.Pattern[str]:
     """The pattern of a phrase: whole words, any case and spacing, `*` for up to four words."""
     pieces: Sequence[str] = WORDS.findall(normalise(phrase).text)
-    pattern = ""
+    pattern, joint = r"(?<!\w)" if pieces and pieces[0][0].isalnum() else "", ""
     for piece in pieces:
+        is_word = piece[0].isalnum()
         if piece == "*":
             pattern += GAP
-            continue
-        joint = r"\W+" if piece[0].isalnum() else r"\s*"
-        start = r"(?<!\w)" if piece[0].isalnum() else ""
-        pattern += f"{joint if pattern else start}{re.escape(piece)}"
+        else:
+            pattern += (joint if is_word else r"\s*" if joint else "") + re.escape(piece)
+        joint = r"\W+" if is_word or piece == "*" else r"\s*"
     return re.compile(f"{pattern}(?!\\w)" if pieces and pieces[-1][-1].isalnum() else pattern)

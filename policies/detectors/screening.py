@@ -53,16 +53,17 @@ def _masked(text: str, flags: list[Flag]) -> str:
     parts: list[str] = []
     at = 0
     for flag in flags:
-        if flag.kind in MASKS and flag.end > at:
-            parts.append(text[at : max(at, flag.start)])
-            parts.append(MASKS[flag.kind])
-            at = flag.end
+        if flag.kind in MASKS:
+            if flag.start >= at:
+                parts += [text[at : flag.start], MASKS[flag.kind]]
+            at = max(at, flag.end)
     return "".join((*parts, text[at:]))
 
 
 MASKS: Final = {"card": "[card number]", "secret": "[secret]"}
 
-CARD = re.compile(r"(?<![\w#-])\d(?:[ \-.]?\d){12,18}(?![\w-])")
+DIGIT_RUN: Final = re.compile(r"(?<![\w])\d+(?:[ .-]\d+)*(?!\w)")
+DIGITS: Final = re.compile(r"\d+")
 
 _NAME_OF_CODE = (
     r"(?:one[- ]?time|verification|security|confirmation|authori[sz]ation|authentication|sms|otp|2fa|log[- ]?in|access)"
@@ -75,7 +76,7 @@ SECRETS: Final = (
         "a named secret",
         re.compile(
             rf"\b(?:{_NAME_OF_CODE})\b(?: (?:is|was|are)\s*[:\"']?\s*(?=[^\s\"',;]*[\d!$%&*@])|"
-            rf"\s*[:=]\s*)[\"']?(?P<value>[^\s\"',;]{{3,64}})"
+            rf"\s*[:=]\s*)[\"']?(?P<value>[^\s\"',;]{{3,64}}?)(?=[.!?]*(?:[\s\"',;]|$))"
         ),
     ),
     ("a named code", re.compile(rf"\b(?:{_NAME_OF_CODE})\b[^\n.;]{{0,30}}?\b(?P<value>\d{{3,8}})\b")),
@@ -99,10 +100,21 @@ NOT_SECRET: Final = re.compile(
 
 
 def _cards(seen: Normalised) -> Iterator[Flag]:
-    for match in CARD.finditer(seen.text):
-        digits = re.sub(r"\D", "", match.group())
-        if len(set(digits)) > 1 and _has_luhn(digits):
-            yield Flag("card", *seen.span(*match.span()), "a card number")
+    for run in DIGIT_RUN.finditer(seen.text):
+        groups = [(run.start() + each.start(), run.start() + each.end()) for each in DIGITS.finditer(run.group())]
+        first = 0
+        while first < len(groups):
+            for last in range(min(len(groups), first + 19) - 1, first - 1, -1):
+                start, end = groups[first][0], groups[last][1]
+                if _is_card(re.sub(r"\D", "", seen.text[start:end])):
+                    yield Flag("card", *seen.span(start, end), "a card number")
+                    first = last
+                    break
+            first += 1
+
+
+def _is_card(digits: str) -> bool:
+    return 13 <= len(digits) <= 19 and len(set(digits)) > 1 and _has_luhn(digits)
 
 
 def _has_luhn(digits: str) -> bool:

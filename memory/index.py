@@ -176,5 +176,6 @@ class ChromaIndex:
 def cosine(vector: Vector, others: Vectors) -> NDArray[np.float32]:
     """The cosine of one vector with each row; 0 with a vector of length 0."""
     lengths = np.linalg.norm(others, axis=1) * np.linalg.norm(vector)
-    products = others @ vector
-    return np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
+    products: Vector = others @ vector
+    safe: Vector = np.where(lengths > 0, lengths, 1).astype(np.float32)
+    return products / safe

@@ -51,6 +51,7 @@ async def read_refund(arguments: Mapping[str, Json], context: ToolContext) -> Fa
     item_ids = [str(item) for item in wanted] if isinstance(wanted, list) else [item.id for item in order.items]
     due = due_for(order, item_ids=item_ids, claim=str(arguments.get("reason", "none")))
     named = [item for item in order.items if item.id in item_ids]
+    final_sale = any(item.final_sale for item in named) if named else all(item.final_sale for item in order.items)
     count, total = await payments.refunds_since(order.customer_id, since=context.now - ROLLING_WINDOW)
     values: dict[str, Json] = {
         "refund.reason": due.reason,
@@ -59,7 +60,7 @@ async def read_refund(arguments: Mapping[str, Json], context: ToolContext) -> Fa
         "refund.refunded_minor": order.payment.refunded_minor,
         "refund.currency": order.currency,
         "refund.all_items_due": bool(item_ids) and {item.id for item in due.items} == set(item_ids),
-        "refund.final_sale": any(item.final_sale for item in named),
+        "refund.final_sale": final_sale,
         "refund.count_90d": count,
         "refund.total_90d_minor": total,
     }

@@ -22,7 +22,7 @@ class Due:
 def due_for(order: Order, *, item_ids: Collection[str] | None = None, claim: str = "none") -> Due:
     """Work out what is due, from the records first and the customer's claim second.
 
-    Goods that came back are due by their price. A lost parcel, and goods that are faulty as the customer says, are due
+    Goods that came back are due by their price, without those that can't be returned where there are others. A lost parcel, and goods that are faulty as the customer says, are due
     with the shipping cost when everything in the order is. Whether the time limits hold is policy's to say.
 
     Args:
@@ -34,7 +34,8 @@ def due_for(order: Order, *, item_ids: Collection[str] | None = None, claim: str
     if order.status == "lost":
         reason, candidates = "lost", open_items
     elif order.returned is not None and order.returned.status == "received":
-        reason, candidates = "returned", [item for item in open_items if item.id in order.returned.item_ids]
+        back = [item for item in open_items if item.id in order.returned.item_ids]
+        reason, candidates = "returned", [item for item in back if not item.final_sale] or back
     elif claim in FAULTS and order.shipment is not None and order.shipment.delivered_at is not None:
         reason, candidates = claim, open_items
     else:

@@ -79,7 +79,7 @@ def load(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId, turn_i
             EligibilityVerdict.model_validate(row.value)
             for row in rows
             # Of this turn only: what a customer may have is checked afresh each time they come back to it.
-            if row.kind == "eligibility" and row.id.startswith(f"ev-{turn_id}-")
+            if row.kind == "eligibility" and row.subject == turn_id
         ],
         pending=waiting,
         asked=asked,

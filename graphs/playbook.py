@@ -30,7 +30,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 def _time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError) as error:
+    except (KeyError, OSError, ValueError) as error:
         raise ValueError(
             "there is no such time zone. Write: Europe/Berlin, or another name of the tz database"
         ) from error

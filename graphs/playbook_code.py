@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import re
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,12 +34,16 @@ class PlaybookCode:
     """Text of `tools.py`, to name lines in."""
 
     def line_of(self, mistake: str) -> int:
-        """The line on which the tool that a mistake begins with is declared; 1 if it can't be found."""
-        name = mistake.partition(":")[0]
-        for number, line in enumerate(self.source.splitlines(), start=1):
-            if f'name="{name}"' in line or f"name='{name}'" in line:
-                return number
-        return 1
+        """The line of `tools.py` that a mistake of the registry is about; 1 if it can't be found."""
+        name, _, rest = mistake.partition(":")
+        lines = self.source.splitlines()
+        first = next((at for at, line in enumerate(lines) if f'name="{name}"' in line), 0)
+        following = next((at for at in range(first + 1, len(lines)) if "ToolSpec(" in lines[at]), len(lines))
+        words = set(re.findall(r"[a-z_]+", rest))
+        for at in range(first, following):
+            if lines[at].strip().partition("=")[0] in words:
+                return at + 1
+        return first + 1
 
 
 def load_code(directory: Path, content_hash: str) -> PlaybookCode:

@@ -40,7 +40,7 @@ async def eligibility(state: TurnState, runtime: Runtime[TurnContext]) -> TurnSt
             conversation_id=ctx.conversation_id,
             kind="eligibility",
             name=f"eligibility.{verdict.step}",
-            subject=verdict.step,
+            subject=turn_id,
             value=verdict.model_dump(mode="json"),
             source=f"table {check.table}",
             trust=SYSTEM_TRUST,

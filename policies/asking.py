@@ -92,7 +92,7 @@ def ask_table(inquiry: Inquiry, use: TableUse) -> None:
 
 
 def ask_matrix(inquiry: Inquiry) -> None:
-    """Ask the autonomy matrix; without one, every write goes to a specialist."""
+    """Ask the autonomy matrix, if it covers this tool."""
     program, findings, profile = inquiry.program, inquiry.findings, inquiry.program.profile
     matrix = program.autonomy
     if matrix is None:
@@ -161,14 +161,14 @@ def _limit(inquiry: Inquiry, compiled: CompiledRule, rule: Limit) -> None:
     found = measure(compiled.limit, inquiry.request, profile=inquiry.program.profile, situation=inquiry.situation)
     if found.use is not None:
         inquiry.findings.limits.append(found.use)
-    extra = {
-        "used.count": str(found.used_count),
-        "used.amount_minor": format_money(Money(found.used_amount_minor, found.currency)),
-    }
     if found.is_past:
+        extra = {
+            "used.count": str(found.used_count),
+            "used.amount_minor": format_money(Money(found.used_amount_minor, found.currency)),
+        }
         _object(inquiry, compiled, Effect(rule.past), approval=rule.approval, queue=rule.queue, extra=extra)
     else:
-        _pass(inquiry, compiled, extra=extra)
+        _pass(inquiry, compiled)
 
 
 def _procedure(inquiry: Inquiry, compiled: CompiledRule, rule: Procedure) -> None:
@@ -205,8 +205,8 @@ def _object(
     inquiry.findings.object_with(verdict, approval=approval, queue=queue, facts=compiled.facts)
 
 
-def _pass(inquiry: Inquiry, compiled: CompiledRule, *, extra: dict[str, str] | None = None) -> None:
-    inquiry.findings.passed.append(_verdict(inquiry, compiled, Effect.ALLOW, extra=extra))
+def _pass(inquiry: Inquiry, compiled: CompiledRule) -> None:
+    inquiry.findings.passed.append(compiled.no_objection)
 
 
 def _verdict(
@@ -217,9 +217,6 @@ def _verdict(
     note: str = "",
     extra: dict[str, str] | None = None,
 ) -> RuleVerdict:
-    if effect is Effect.ALLOW and not isinstance(compiled.rule, Permission):
-        # `why` says why it stops; of a rule without an objection it would read as one.
-        return RuleVerdict(compiled.id, effect, "No objection.", compiled.rule.source, compiled.kind)
     values = {**inquiry.moment.values, **extra} if extra else inquiry.moment.values
     sentence = compiled.sentence.fill(values, inquiry.currency)
     return RuleVerdict(compiled.id, effect, sentence + note, compiled.rule.source, compiled.kind)

@@ -36,7 +36,7 @@ from policies.rules import (
 )
 from policies.sentences import read_sentence, unknown_names
 from policies.tables import DecisionTable
-from policies.words import AutonomyLevel, Reversibility, Risk, ToolProfile
+from policies.words import AutonomyLevel, Effect, Reversibility, Risk, RuleVerdict, ToolProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,10 @@ class Compiler:
         sentence = read_sentence(rule.why)
         read = (condition.reads if condition else frozenset()) | sentence.shows
         facts = frozenset(fact for name in read for fact in _facts(name, profile)) | self._table_facts(read, profile)
-        return [CompiledRule(rule.id, RULE_SECTIONS[each.section], rule, sentence, condition, facts, limit)]
+        kind = RULE_SECTIONS[each.section]
+        # `why` says why it stops; of a rule without an objection it would read as one.
+        passing = RuleVerdict(rule.id, Effect.ALLOW, "No objection.", rule.source, kind)
+        return [CompiledRule(rule.id, kind, rule, sentence, condition, facts, passing, limit)]
 
     def _check_for_tool(self, each: Located, rule: Rule, profile: ToolProfile) -> None:
         if isinstance(rule, ProvenanceDemand) and rule.argument not in profile.argument_types:

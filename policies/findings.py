@@ -94,4 +94,4 @@ def join_approvals(specs: Sequence[ApprovalSpec], reviewer_roles: Sequence[str])
 
 
 def _sorted(verdicts: Sequence[RuleVerdict]) -> tuple[RuleVerdict, ...]:
-    return tuple(sorted(verdicts, key=lambda each: (each.rule, each.kind, each.effect.rank, each.sentence)))
+    return tuple(sorted(verdicts, key=lambda each: (each.rule, each.kind, each.effect, each.sentence)))

@@ -10,7 +10,7 @@ from policies.parameters import Parameters
 from policies.rules import Ask, Autonomy, ProseRule, Rule, Table
 from policies.sentences import Sentence
 from policies.tables import DecisionTable
-from policies.words import AutonomyLevel, ToolProfile
+from policies.words import AutonomyLevel, RuleVerdict, ToolProfile
 
 SITUATION_TYPES: Final[Mapping[str, str]] = {
     "customer.id": "string",
@@ -49,6 +49,8 @@ class CompiledRule:
     """When it speaks: `when` and not `unless`; None means always."""
     facts: frozenset[str]
     """The facts that it reads or shows."""
+    no_objection: RuleVerdict
+    """Its verdict where it doesn't speak, made once."""
     limit: ResolvedLimit | None = None
 
     @property

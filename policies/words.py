@@ -31,7 +31,10 @@ class Effect(StrEnum):
     @property
     def rank(self) -> int:
         """0 for `allow` up to 3 for `deny`; the highest rank of all matching rules wins."""
-        return list(Effect).index(self)
+        return RANKS[self]
+
+
+RANKS = {effect: rank for rank, effect in enumerate(Effect)}
 
 
 class Risk(StrEnum):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from policies.canonical import canonical_json, digest, is_same
 from policies.sentences import format_money, read_sentence
 from policies.words import Money
@@ -49,8 +50,15 @@ def test_different_values_are_not_the_same(one: Any, other: Any) -> None:
 
 @pytest.mark.parametrize(
     ("minor", "currency", "text"),
-    [(14890, "EUR", "148.90 EUR"), (5, "USD", "0.05 USD"), (-250, "GBP", "-2.50 GBP"), (1500, "JPY", "1500 JPY"), (1234, "KWD", "1.234 KWD"), (7, "", "7 minor units")],
-)  # fmt: skip
+    [
+        (14890, "EUR", "148.90 EUR"),
+        (5, "USD", "0.05 USD"),
+        (-250, "GBP", "-2.50 GBP"),
+        (1500, "JPY", "1500 JPY"),
+        (1234, "KWD", "1.234 KWD"),
+        (7, "", "7 minor units"),
+    ],
+)
 def test_money_is_shown_as_people_write_it(minor: int, currency: str, text: str) -> None:
     assert format_money(Money(minor, currency)) == text
 

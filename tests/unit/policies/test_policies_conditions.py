@@ -103,12 +103,28 @@ def test_a_batch_answers_like_its_conditions_singly() -> None:
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
-        ("int", True), ("int", 1.0), ("int", "1"), ("int", 2**63), ("float", math.nan), ("float", math.inf), ("float", "1"),
-        ("bool", 1), ("string", 1), ("string", "\ud800"), ("timestamp", "2026-01-01"), ("timestamp", 5), ("list", "ab"),
-        ("list<string>", [1]), ("list<int>", [True]), ("list", [math.nan]), ("map", {"a": [{"b": 2**64}]}), ("map", {1: 2}),
-        ("map<int>", {"a": "b"}), ("list", [object()]),
+        ("int", True),
+        ("int", 1.0),
+        ("int", "1"),
+        ("int", 2**63),
+        ("float", math.nan),
+        ("float", math.inf),
+        ("float", "1"),
+        ("bool", 1),
+        ("string", 1),
+        ("string", "\ud800"),
+        ("timestamp", "2026-01-01"),
+        ("timestamp", 5),
+        ("list", "ab"),
+        ("list<string>", [1]),
+        ("list<int>", [True]),
+        ("list", [math.nan]),
+        ("map", {"a": [{"b": 2**64}]}),
+        ("map", {1: 2}),
+        ("map<int>", {"a": "b"}),
+        ("list", [object()]),
     ],
-)  # fmt: skip
+)
 def test_a_value_of_another_kind_is_not_usable(kind: str, value: Any) -> None:
     with pytest.raises(ConditionError, match="x is not a usable"):
         checked("x", kind, value)

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from policies.detectors.claims import find_claims, free_text
 from policies.detectors.normalisation import normalise
 from policies.detectors.prose import ProseRules
@@ -180,9 +181,13 @@ def test_p9_words_around_a_placeholder_are_still_free_text() -> None:
 
 def prose(**changes: object) -> ProseRules:
     rule = {
-        "id": "r", "why": "W.", "source": "S", "write": "less",
-        "examples": {"allows": ["a"], "stops": ["b"]}, **changes,
-    }  # fmt: skip
+        "id": "r",
+        "why": "W.",
+        "source": "S",
+        "write": "less",
+        "examples": {"allows": ["a"], "stops": ["b"]},
+        **changes,
+    }
     return ProseRules([ProseRule.model_validate(rule)])
 
 

@@ -17,6 +17,14 @@ def mistakes_of(text: str) -> list[str]:
     return [str(mistake) for mistake in raised.value.mistakes]
 
 
+def loads_or_says_why(content: bytes) -> bool:
+    try:
+        parse(PolicyFile, read_bytes(content, "p.yaml"))
+    except PlaybookMistakes as error:
+        return bool(error.mistakes)
+    return True
+
+
 def test_every_node_remembers_its_line() -> None:
     document = read_bytes(b"a:\n  - x: 1\n  - y:\n      z: 2\n", "p.yaml")
     assert document.data == {"a": [{"x": 1}, {"y": {"z": 2}}]}
@@ -31,8 +39,16 @@ def test_every_node_remembers_its_line() -> None:
 def test_words_stay_words_and_numbers_are_numbers() -> None:
     document = read_bytes(b"a: no\nb: 2026-01-31\nc: 0x1F\nd: 1_000\ne: 0o17\nf: 1.5\ng: true\nh: ~\ni: '7'", "p.yaml")
     assert document.data == {
-        "a": "no", "b": "2026-01-31", "c": 31, "d": 1000, "e": 15, "f": 1.5, "g": True, "h": None, "i": "7",
-    }  # fmt: skip
+        "a": "no",
+        "b": "2026-01-31",
+        "c": 31,
+        "d": 1000,
+        "e": 15,
+        "f": 1.5,
+        "g": True,
+        "h": None,
+        "i": "7",
+    }
 
 
 def test_an_unknown_key_suggests_the_one_that_was_meant() -> None:
@@ -40,7 +56,8 @@ def test_an_unknown_key_suggests_the_one_that_was_meant() -> None:
 
 
 def test_an_unknown_key_inside_a_rule_names_its_own_line() -> None:
-    text = "limits:\n  - id: x\n    why: y\n    source: z\n    applies_to: all\n    per: customer\n    max_cuont: 3\n    examples: {allows: [{}], stops: [{}]}\n"
+    head = "limits:\n  - id: x\n    why: y\n    source: z\n    applies_to: all\n    per: customer\n"
+    text = f"{head}    max_cuont: 3\n    examples: {{allows: [{{}}], stops: [{{}}]}}\n"
     assert "p.yaml:7: limits.0.max_cuont: this key is not known. Write: max_count" in mistakes_of(text)
 
 
@@ -73,7 +90,7 @@ def test_what_is_not_plain_yaml_is_refused_with_a_reason(text: str, expected: st
 
 
 def test_bytes_that_are_not_utf8_name_their_line() -> None:
-    with pytest.raises(PlaybookMistakes, match="p.yaml:2: The file is not UTF-8"):
+    with pytest.raises(PlaybookMistakes, match=r"p\.yaml:2: The file is not UTF-8"):
         read_bytes(b"a: 1\nb: \xff\n", "p.yaml")
 
 
@@ -86,24 +103,52 @@ def test_a_missing_file_is_a_mistake_and_not_a_crash(tmp_path: Path) -> None:
     st.one_of(st.binary(max_size=300), st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass")))
 )
 def test_any_bytes_load_or_give_mistakes(content: bytes) -> None:
-    try:
-        parse(PolicyFile, read_bytes(content, "p.yaml"))
-    except PlaybookMistakes as error:
-        assert error.mistakes
+    assert loads_or_says_why(content)
 
 
 YAML_LIKE = st.lists(
-    st.sampled_from([
-        "never", "limits", "tables", "id", "when", "rows", "if", "then", "applies_to", "examples", "permissions", ": ", "- ",
-        "\n", "\n  ", "\n    ", "{", "}", "[", "]", ",", "'", '"', "!!int", "&a", "*a", "#", "|", ">", "1", "0x", "1e999", "true", "~",
-    ]),
+    st.sampled_from(
+        [
+            "never",
+            "limits",
+            "tables",
+            "id",
+            "when",
+            "rows",
+            "if",
+            "then",
+            "applies_to",
+            "examples",
+            "permissions",
+            ": ",
+            "- ",
+            "\n",
+            "\n  ",
+            "\n    ",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            "'",
+            '"',
+            "!!int",
+            "&a",
+            "*a",
+            "#",
+            "|",
+            ">",
+            "1",
+            "0x",
+            "1e999",
+            "true",
+            "~",
+        ]
+    ),
     max_size=40,
-).map("".join)  # fmt: skip
+).map("".join)
 
 
 @given(YAML_LIKE)
 def test_anything_that_looks_like_a_policy_loads_or_gives_mistakes(text: str) -> None:
-    try:
-        parse(PolicyFile, read_bytes(text.encode(), "p.yaml"))
-    except PlaybookMistakes as error:
-        assert error.mistakes
+    assert loads_or_says_why(text.encode())

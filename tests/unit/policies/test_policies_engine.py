@@ -207,7 +207,8 @@ def test_an_argument_must_come_from_where_policy_demands(tmp_path: Path) -> None
 
 LIMIT = rule(
     "limits",
-    "    per: customer\n    window: 7d\n    max_count: 2\n    max_amount_minor: {EUR: 10000}\n    past: require_approval",
+    "    per: customer\n    window: 7d\n    max_count: 2\n"
+    "    max_amount_minor: {EUR: 10000}\n    past: require_approval",
 )
 
 
@@ -274,18 +275,38 @@ CALL = HistoryEvent("call", "refund_order", amount(4000))
     ("demand", "stopped", "passing"),
     [
         ("confirmed: true", (), (HistoryEvent("confirmation", "refund_order", amount(4000)),)),
-        ("confirmed: true", (HistoryEvent("confirmation", "refund_order", amount(4001)),), (CALL, HistoryEvent("confirmation", "refund_order", {**amount(4000), "reason": None}))),
-        ("confirmed: true", (HistoryEvent("confirmation", "refund_order", amount(4000)), CALL), (HistoryEvent("confirmation", "refund_order", amount(4000)), replace(CALL, ok=False))),
+        (
+            "confirmed: true",
+            (HistoryEvent("confirmation", "refund_order", amount(4001)),),
+            (CALL, HistoryEvent("confirmation", "refund_order", {**amount(4000), "reason": None})),
+        ),
+        (
+            "confirmed: true",
+            (HistoryEvent("confirmation", "refund_order", amount(4000)), CALL),
+            (HistoryEvent("confirmation", "refund_order", amount(4000)), replace(CALL, ok=False)),
+        ),
         ("record_read: true", (), (HistoryEvent("call", "get_order", {"order_id": "W1"}),)),
-        ("record_read: true", (HistoryEvent("call", "get_order", {"order_id": "W2"}),), (HistoryEvent("call", "get_order", {"order_id": "W1"}),)),
-        ("record_read: true", (HistoryEvent("call", "get_order", {"order_id": "W1"}, ok=False),), (HistoryEvent("call", "get_order", {"order_id": "W1"}),)),
+        (
+            "record_read: true",
+            (HistoryEvent("call", "get_order", {"order_id": "W2"}),),
+            (HistoryEvent("call", "get_order", {"order_id": "W1"}),),
+        ),
+        (
+            "record_read: true",
+            (HistoryEvent("call", "get_order", {"order_id": "W1"}, ok=False),),
+            (HistoryEvent("call", "get_order", {"order_id": "W1"}),),
+        ),
         ("after: [verify_customer]", (), (HistoryEvent("call", "verify_customer", {}),)),
-        ("before: [cancel_order]", (HistoryEvent("call", "cancel_order", {}),), (HistoryEvent("call", "cancel_order", {}, ok=False),)),
+        (
+            "before: [cancel_order]",
+            (HistoryEvent("call", "cancel_order", {}),),
+            (HistoryEvent("call", "cancel_order", {}, ok=False),),
+        ),
         ("at_most: 1", (HistoryEvent("call", "refund_order", amount(1)),), (HistoryEvent("call", "get_order", {}),)),
         ("at_most: 1\n    same: [order_id]", (CALL,), (HistoryEvent("call", "refund_order", {"order_id": "W9"}),)),
         ("not_repeated: true", (CALL,), (HistoryEvent("call", "refund_order", amount(4001)),)),
     ],
-)  # fmt: skip
+)
 def test_procedure_demands_what_must_have_happened(
     tmp_path: Path, demand: str, stopped: tuple[HistoryEvent, ...], passing: tuple[HistoryEvent, ...]
 ) -> None:
@@ -333,8 +354,9 @@ def test_the_matrix_asks_by_risk_and_level(tmp_path: Path) -> None:
     assert at(AutonomyLevel.ASSISTED).approval == ApprovalTerms(count=2)
     assert at(AutonomyLevel.SUPERVISED).approval == ApprovalTerms()
     assert (at(AutonomyLevel.AUTONOMOUS).effect, at(AutonomyLevel.AUTONOMOUS).obligations) == (
-        Effect.ALLOW, (Obligation("sample", "refund_order"),),
-    )  # fmt: skip
+        Effect.ALLOW,
+        (Obligation("sample", "refund_order"),),
+    )
     unconfirmed = decide(asked, request(), facts(), situation(level=AutonomyLevel.AUTONOMOUS))
     assert (unconfirmed.effect, unconfirmed.obligations[0]) == (Effect.DENY, Obligation("confirm"))
     address = request("change_shipping_address")
@@ -351,7 +373,9 @@ tables:
     outputs: {effect: effect, percent: int}
     rows:
       - {if: {order.days_since_delivery: "<= 30"}, then: {effect: allow, percent: 100}, why: Young enough.}
-      - {if: {order.days_since_delivery: "31..60"}, then: {effect: require_approval, percent: 50}, why: "{order.days_since_delivery} days old."}
+      - if: {order.days_since_delivery: "31..60"}
+        then: {effect: require_approval, percent: 50}
+        why: "{order.days_since_delivery} days old."
     otherwise: {effect: deny, percent: 0}
     applies_to: refund_order
     approval: {role: supervisor}
@@ -368,8 +392,11 @@ never:
 def test_a_table_gives_verdicts_and_values_to_other_rules(tmp_path: Path) -> None:
     asked = engine(tmp_path, PERMIT_ALL, TABLE)
     for days, minor, effect in (
-        (30, 20000, Effect.ALLOW), (31, 10000, Effect.REQUIRE_APPROVAL), (31, 10001, Effect.DENY), (61, 0, Effect.DENY),
-    ):  # fmt: skip
+        (30, 20000, Effect.ALLOW),
+        (31, 10000, Effect.REQUIRE_APPROVAL),
+        (31, 10001, Effect.DENY),
+        (61, 0, Effect.DENY),
+    ):
         decision = decide(asked, request(arguments=amount(minor)), facts(order_days_since_delivery=days), situation())
         assert decision.effect is effect
     approved = decide(asked, request(), facts(order_days_since_delivery=31), situation())
@@ -471,9 +498,14 @@ def test_p11_a_decision_explains_itself(tmp_path: Path) -> None:
     decision = decide(asked, proposal, facts(order_status="pending"), situation())
     words = explain(decision, proposal)
     for part in (
-        "refund_order must not run.", "Proposed by workflow: The parcel was damaged.", "deny, only-delivered: The order is pending.",
-        "[Refund policy 1]", "Fact order.status = pending, orders database", "(decisive)", asked.version[:12],
-    ):  # fmt: skip
+        "refund_order must not run.",
+        "Proposed by workflow: The parcel was damaged.",
+        "deny, only-delivered: The order is pending.",
+        "[Refund policy 1]",
+        "Fact order.status = pending, orders database",
+        "(decisive)",
+        asked.version[:12],
+    ):
         assert part in words
 
 

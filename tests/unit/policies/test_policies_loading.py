@@ -67,7 +67,10 @@ def test_mistakes_name_file_line_and_what_to_write(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (PERMIT_ALL + PERMIT_ALL.replace("permissions:", "never:").replace("    who: [workflow, reviewer]\n", ""), "used already"),
+        (
+            PERMIT_ALL + PERMIT_ALL.replace("permissions:", "never:").replace("    who: [workflow, reviewer]\n", ""),
+            "used already",
+        ),
         ("parameters: {money_per_custmer: none}", "Write: money_per_customer"),
         ("parameters: {money_per_customer: 500}", "not an amount per currency"),
         ("parameters: {money_per_customer: {EUR: 5.5}}", "not an amount per currency"),
@@ -79,7 +82,7 @@ def test_mistakes_name_file_line_and_what_to_write(tmp_path: Path) -> None:
         (PERMIT_ALL.replace("applies_to: all", "applies_to: turn"), "Only triggers and obligations"),
         (PERMIT_ALL.replace("applies_to: all", "applies_to: {}"), "applies_to says nothing"),
     ],
-)  # fmt: skip
+)
 def test_what_contradicts_the_playbook_is_a_mistake(tmp_path: Path, text: str, expected: str) -> None:
     found = written(
         text,
@@ -125,7 +128,10 @@ def test_a_tool_that_can_not_be_judged_is_a_mistake(tmp_path: Path, change: dict
 
 
 def test_a_matrix_with_a_gap_or_a_dead_row_is_a_mistake(tmp_path: Path) -> None:
-    head = "autonomy:\n  id: m\n  why: W.\n  source: S\n  applies_to: all\n  rows:\n    - {if: {risk: [low, medium]}, asks: nothing}\n"
+    head = (
+        "autonomy:\n  id: m\n  why: W.\n  source: S\n  applies_to: all\n"
+        "  rows:\n    - {if: {risk: [low, medium]}, asks: nothing}\n"
+    )
     assert any(
         "No row covers risk high, reversible, level assisted" in each for each in written(head, tmp_path=tmp_path)
     )
@@ -153,14 +159,16 @@ def test_nothing_is_loaded_when_anything_is_wrong(tmp_path: Path) -> None:
 def test_a_rule_whose_example_does_not_hold_is_reported_with_its_line(tmp_path: Path) -> None:
     text = (
         "never:\n  - id: t\n    why: W.\n    source: S\n    applies_to: refund_order\n    when: args.amount_minor > 5\n"
-        "    examples:\n      allows:\n        - {args.amount_minor: 6}\n        - {args.amount: 5}\n      stops:\n        - {args.amount_minor: 5}\n        - {}\n"
+        "    examples:\n      allows:\n        - {args.amount_minor: 6}\n        - {args.amount: 5}\n"
+        "      stops:\n        - {args.amount_minor: 5}\n        - {}\n"
     )
     report = run_examples(engine(tmp_path, text).policies)
     assert [str(failure) for failure in report.failures] == [
         "rules0.yaml:9: t, example 1 of allows: the rule stops it.",
         "rules0.yaml:10: t, example 2 of allows: args.amount is not known for refund_order. Write: args.amount_minor",
         "rules0.yaml:12: t, example 1 of stops: the rule has no objection to it.",
-        "rules0.yaml:13: t, example 2 of stops: t could not be decided: A condition has no answer: args.amount_minor is null or missing.",
+        "rules0.yaml:13: t, example 2 of stops: t could not be decided: "
+        "A condition has no answer: args.amount_minor is null or missing.",
     ]
 
 
@@ -174,9 +182,30 @@ def test_the_version_follows_content_and_not_files_or_order(tmp_path: Path) -> N
 
 
 FORBIDDEN = {
-    "time", "random", "os", "sys", "socket", "secrets", "uuid", "asyncio", "subprocess", "threading", "tempfile", "shutil", "io",
-    "logging", "urllib", "http", "sqlite3", "multiprocessing", "requests", "httpx", "httpx2", "zoneinfo", "locale",
-}  # fmt: skip
+    "time",
+    "random",
+    "os",
+    "sys",
+    "socket",
+    "secrets",
+    "uuid",
+    "asyncio",
+    "subprocess",
+    "threading",
+    "tempfile",
+    "shutil",
+    "io",
+    "logging",
+    "urllib",
+    "http",
+    "sqlite3",
+    "multiprocessing",
+    "requests",
+    "httpx",
+    "httpx2",
+    "zoneinfo",
+    "locale",
+}
 CLOCKS = {"now", "utcnow", "today", "fromtimestamp"}
 
 

@@ -54,7 +54,8 @@ def text(choices: Sequence[tuple[str, str]]) -> str:
     """A file with these rules; ids follow from the rule, not from its place."""
     sections: dict[str, list[str]] = {}
     for section, body in choices:
-        head = f"  - id: {section}-{CHOICES.index((section, body))}\n    why: It objects to {{args.amount_minor}}.\n    source: T\n"
+        number = CHOICES.index((section, body))
+        head = f"  - id: {section}-{number}\n    why: It objects to {{args.amount_minor}}.\n    source: T\n"
         tail = f"    applies_to: refund_order\n    {body}\n    examples: {{allows: [{{}}], stops: [{{}}]}}\n"
         sections.setdefault(section, []).append(head + tail)
     return "".join(f"{section}:\n{''.join(rules)}" for section, rules in sections.items())
@@ -105,9 +106,12 @@ EVENTS = st.builds(
 def plausible(draw: st.DrawFn) -> tuple[ActionRequest, dict[str, Fact], Situation]:
     arguments = draw(PLAUSIBLE_ARGUMENTS)
     request = ActionRequest(
-        RequestId("r"), "refund_order", arguments, "workflow",
+        RequestId("r"),
+        "refund_order",
+        arguments,
+        "workflow",
         provenance={"amount_minor": Provenance(draw(st.sampled_from(Origin)))},
-    )  # fmt: skip
+    )
     read = HistoryEvent("call", "get_order", {"order_id": arguments["order_id"]})
     said_yes = HistoryEvent("confirmation", "refund_order", arguments)
     history = [*draw(st.lists(EVENTS, max_size=3)), *draw(st.sampled_from([[], [read], [read, said_yes]]))]
@@ -187,11 +191,21 @@ WILD_SITUATION = st.builds(
     customer_id=st.sampled_from([None, "", "C-1"]) | JSON,
     assurance=st.sampled_from(Assurance) | JSON,
     level=st.sampled_from(AutonomyLevel) | JSON,
-    history=st.lists(st.builds(HistoryEvent, st.sampled_from(["call", "confirmation"]), st.sampled_from(list(TOOLS)), st.dictionaries(st.text(max_size=5), JSON, max_size=2)), max_size=2).map(tuple) | JSON,
+    history=st.lists(
+        st.builds(
+            HistoryEvent,
+            st.sampled_from(["call", "confirmation"]),
+            st.sampled_from(list(TOOLS)),
+            st.dictionaries(st.text(max_size=5), JSON, max_size=2),
+        ),
+        max_size=2,
+    ).map(tuple)
+    | JSON,
     uses=st.just({}) | JSON,
-    signals=st.dictionaries(st.sampled_from(["sentiment", "failures", "flags", "asked_for_person"]), JSON, max_size=4) | JSON,
+    signals=st.dictionaries(st.sampled_from(["sentiment", "failures", "flags", "asked_for_person"]), JSON, max_size=4)
+    | JSON,
     allowed_tools=st.none() | JSON,
-)  # fmt: skip
+)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -51,9 +51,14 @@ def test_the_first_matching_row_decides_with_its_reason() -> None:
     compiled, wrong = compile_table(table(COMPLETE))
     assert compiled is not None, wrong
     for status, days, percent, row in (
-        ("pending", None, 100, 1), ("delivered", 30, 80, 2), ("delivered", 31, 50, 3), ("delivered", 60, 50, 3),
-        ("delivered", 61, 0, 4), ("delivered", None, 0, 4), ("cancelled", 5, 0, 5),
-    ):  # fmt: skip
+        ("pending", None, 100, 1),
+        ("delivered", 30, 80, 2),
+        ("delivered", 31, 50, 3),
+        ("delivered", 60, 50, 3),
+        ("delivered", 61, 0, 4),
+        ("delivered", None, 0, 4),
+        ("cancelled", 5, 0, 5),
+    ):
         outcome = compiled.decide({"status": status, "days": days, "unrelated": 1})
         assert (outcome.values, outcome.rows, outcome.reasons) == ({"percent": percent}, (row,), (f"row {row}",))
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 TokenCounter: TypeAlias = Callable[[str], int]
 
-_DENSE = re.compile(r"[0-9]+|\b(?=\w*\d)\w{6,}\b|\b[0-9a-fA-F]{8,}\b")
+_DENSE = re.compile(r"\b(?=\w*\d)\w{6,}\b|\b[0-9a-fA-F]{8,}\b|[0-9]+")
 """Digits, hex, and ids with digits in them: they fall into many short tokens."""
 
 _ENCODING = "o200k_base"

@@ -1,0 +1,100 @@
+"""What every vector index does."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memory.errors import EmbedderMismatch
+from memory.index import ChromaIndex, InMemoryIndex, VectorIndex
+from memory.vectors import HashingEmbedder, Vectors
+
+
+class OtherEmbedder(HashingEmbedder):
+    """One whose vectors must not be mixed with the others."""
+
+    name = "other"
+
+
+@pytest.fixture(params=["memory", "chroma"])
+async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[VectorIndex]:
+    opened: VectorIndex = (
+        InMemoryIndex()
+        if request.param == "memory"
+        else await ChromaIndex.open(tmp_path / "index", embedder=HashingEmbedder())
+    )
+    yield opened
+    await opened.close()
+
+
+def _vectors(*texts: str) -> Vectors:
+    return HashingEmbedder().embed(texts)
+
+
+async def test_vectors_come_back_by_id_as_they_went_in(index: VectorIndex) -> None:
+    vectors = _vectors("returns and refunds", "delivery times", "gift cards")
+    await index.upsert(["a", "b", "c"], vectors)
+    found = await index.get(["c", "a", "nothing"])
+    assert set(found) == {"a", "c"}
+    assert np.allclose(found["a"], vectors[0], atol=1e-6)
+    assert np.allclose(found["c"], vectors[2], atol=1e-6)
+    assert await index.count() == 3
+    assert await index.ids() == {"a", "b", "c"}
+
+
+async def test_the_nearest_come_first_with_their_cosine(index: VectorIndex) -> None:
+    await index.upsert(["a", "b"], _vectors("returns and refunds", "delivery times"))
+    (question,) = _vectors("refund a return")
+    nearest = await index.query(question, 5)
+    assert [key for key, _ in nearest] == ["a", "b"]
+    assert nearest[0][1] == pytest.approx(float(question @ _vectors("returns and refunds")[0]), abs=1e-3)
+    assert [key for key, _ in await index.query(question, 1)] == ["a"]
+
+
+async def test_an_id_that_is_stored_again_has_its_new_vector(index: VectorIndex) -> None:
+    await index.upsert(["a"], _vectors("returns"))
+    await index.upsert(["a"], _vectors("delivery"))
+    assert await index.count() == 1
+    assert np.allclose((await index.get(["a"]))["a"], _vectors("delivery")[0], atol=1e-6)
+
+
+async def test_a_deleted_id_is_not_found_any_more(index: VectorIndex) -> None:
+    await index.upsert(["a", "b"], _vectors("returns", "delivery"))
+    await index.delete(["a", "nothing"])
+    assert await index.get(["a"]) == {}
+    assert [key for key, _ in await index.query(_vectors("returns")[0], 5)] == ["b"]
+    await index.delete([])
+    assert await index.count() == 1
+
+
+async def test_an_empty_index_answers_nothing(index: VectorIndex) -> None:
+    assert await index.query(_vectors("returns")[0], 3) == []
+    assert await index.get([]) == {}
+    assert await index.get(["a"]) == {}
+    await index.upsert([], _vectors())
+    assert await index.count() == 0
+
+
+async def test_ids_and_vectors_must_be_as_many(index: VectorIndex) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        await index.upsert(["a", "b"], _vectors("returns"))
+
+
+async def test_a_chroma_index_is_there_again_after_a_restart_for_its_embedder_only(tmp_path: Path) -> None:
+    first = await ChromaIndex.open(tmp_path / "index", embedder=HashingEmbedder())
+    await first.upsert(["a"], _vectors("returns"))
+    await first.close()
+    with pytest.raises(EmbedderMismatch):
+        await ChromaIndex.open(tmp_path / "index", embedder=OtherEmbedder())
+    again = await ChromaIndex.open(tmp_path / "index", embedder=HashingEmbedder())
+    assert await again.ids() == {"a"}
+    await again.close()
+
+
+async def test_a_chroma_index_holds_no_text(tmp_path: Path) -> None:
+    index = await ChromaIndex.open(tmp_path / "index", embedder=HashingEmbedder())
+    await index.upsert(["a"], _vectors("Zimtschnecke 4711"))
+    await index.close()
+    stored = b"".join(file.read_bytes() for file in (tmp_path / "index").rglob("*") if file.is_file())
+    assert b"Zimtschnecke" not in stored

@@ -182,6 +182,7 @@ def build(directory: Path, *, now: datetime, seed: int = 7) -> None:
         (directory / name).unlink(missing_ok=True)
         connection = sqlite3.connect(directory / name)
         try:
+            connection.execute("PRAGMA synchronous = OFF")  # A file that a crash spoils is simply built again.
             connection.executescript(schema)
             for table, values in tables.items():
                 marks = ", ".join("?" * len(values[0]))

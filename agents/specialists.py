@@ -82,7 +82,12 @@ class EligibilitySpecialist:
         values = dict(outcome.values)
         verdict = UNKNOWN if outcome.error else str(values.get("verdict", UNKNOWN))
         answer = EligibilityVerdict(
-            step=task.step, verdict=verdict, values=values, reasons=list(outcome.reasons), inputs=task.inputs
+            step=task.step,
+            verdict=verdict,
+            values=values,
+            reasons=list(outcome.reasons),
+            inputs=task.inputs,
+            about=task.about,
         )
         notes = (f"table {task.table}: {outcome.error}",) if outcome.error else ()
         return Solved(answer=answer, reasoner="tables", notes=notes)

@@ -195,6 +195,8 @@ class EligibilityTask(Typed):
     step: str
     table: str
     inputs: dict[str, Json]
+    about: dict[str, Json] = Field(default_factory=dict)
+    """Arguments of the call that the check guards: which order, which items. Not for the table."""
 
 
 class EligibilityVerdict(Typed):
@@ -206,7 +208,8 @@ class EligibilityVerdict(Typed):
     values: dict[str, Json] = Field(default_factory=dict)
     reasons: list[str] = Field(default_factory=list)
     inputs: dict[str, Json] = Field(default_factory=dict)
-    """What it was decided on; a verdict on other inputs than the present ones counts no more."""
+    about: dict[str, Json] = Field(default_factory=dict)
+    """What it was decided on, and for which call; a verdict on others than the present ones counts no more."""
 
 
 class WorkflowTask(Typed):

@@ -38,8 +38,7 @@ def due_check(task: WorkflowTask, journeys: Mapping[str, Journey]) -> DueCheck |
         return None
     facts = {name: source.removeprefix("fact:") for name, source in step.inputs.items() if source.startswith("fact:")}
     inputs = {name: source for name, source in step.inputs.items() if name not in facts}
-    following = journey.steps[journey.steps.index(step) + 1 :]
-    guarded = next((each for each in following if each.tool), None)
+    guarded = standing.guarded(step)
     return DueCheck(
         journey=journey.id,
         step=step,

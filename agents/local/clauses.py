@@ -11,7 +11,7 @@ BREAK = re.compile(
     r"|,?\s+(?:and|but)\s+(?:then\s+|also\s+|i\s+also\s+)?(?=(?:i|i'd|i'm|i'll|i've|we|can|could|would|will|please|what|when|where|how|"
     r"why|is|are|do|does|cancel|return|refund|exchange|change|update|check|tell|send|track|also|don't|do not)\b)"
     r"|,?\s+(?=(?:also|plus)[, ])"
-    r"|,\s+(?=(?:but|then|so|can you|could you|please|i want|i'd like|i need|not)\b)",
+    r"|,\s+(?=(?:but|then|so|can you|could you|please|i want|i'd like|i need|i just|i only|i would|just|not)\b)",
     re.IGNORECASE,
 )
 BULLET = re.compile(r"^\s*(?:[-*•]+|\d{1,2}[.)]|[A-Z][.)])\s+")
@@ -102,18 +102,17 @@ def _spans(text: str) -> list[tuple[int, int]]:
 
 
 def _wants_after_refusal(piece: str) -> bool:
-    """ "I don't want to cancel, just change the address": the wish after the comma counts; so does "why don't you refund me"."""
+    """ "I don't want to cancel, just change the address": the wish after it counts; so does "why don't you refund me"."""
     if re.search(r"\bwhy (?:don't|didn't|won't|can't|has|have)\b|\bwhy .* not\b", piece, re.IGNORECASE):
         return True
     refusal = REFUSAL.search(piece)
     if refusal is None:
         return False
-    rest = piece[refusal.end() :]
-    return bool(re.search(r"\b(?:just|only|instead|but|rather)\b.*\b\w{4,}", rest, re.IGNORECASE)) and bool(
-        IMPERATIVE.search(
-            re.sub(r"^.*?\b(?:just|only|instead|but|rather)\b[, ]*(?:i (?:want|need|'d like)(?: to)? |to )?", "", rest)
-        )
-    )
+    turn = re.search(r"\b(?:just|only|instead|but|rather)\b,?\s*", piece[refusal.end() :], re.IGNORECASE)
+    if turn is None:
+        return False
+    rest = piece[refusal.end() + turn.end() :]
+    return bool(REQUEST.search(rest) or IMPERATIVE.search(rest))
 
 
 def wanted_part(clause: Clause) -> str:

@@ -108,15 +108,26 @@ def _identity(task: WorkflowTask, sheets: Sheets) -> Cue | None:
         case "verify" if advice.call is not None:
             return Cue(kind="call", call=advice.call, reason="Identity comes first.")
         case "ask":
-            checks = [each for each in task.attempts if each.tool in sheets.verification_tools]
-            failed = any(each.state == "failed" for each in checks)
-            asked = any(task.asked.get(slot, 0) for slot in advice.ask)
-            template = "ask_identity_again" if failed or asked or "cannot_answer" in task.flags else "ask_identity"
+            template = _identity_template(task, sheets)
             slots: list[Json] = [slot.replace("_", " ") for slot in advice.ask]
             return Cue(kind="ask", template=template, slots=advice.ask, values={"slots": slots}, reason="Who is it?")
         case "give_up" | "verify":
             return escalation("The customer's identity could not be confirmed.", template="identity_locked")
     return None
+
+
+def _identity_template(task: WorkflowTask, sheets: Sheets) -> str:
+    """The question's words: after a failed check, for one thing that is left, for another way, or the usual ones."""
+    ask = task.authentication.ask
+    checks = [each for each in task.attempts if each.tool in sheets.verification_tools]
+    if any(each.state == "failed" for each in checks):
+        return "ask_identity_again"
+    wanted = []
+    if "cannot_answer" in task.flags:
+        wanted.append("ask_identity_other")
+    if len(ask) == 1:
+        wanted.append(f"ask_identity_{ask[0]}")
+    return next((each for each in wanted if each in sheets.voice.templates), "ask_identity")
 
 
 def _journey_cue(task: WorkflowTask, sheets: Sheets, journey: Journey) -> Cue:

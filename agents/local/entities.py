@@ -126,7 +126,7 @@ NOT_ALL = re.compile(
     r"(?:that's|that is|is that|was|with|for|correct|handling|help with|taking care of|summarized)\s+$", re.IGNORECASE
 )
 ITEMS = re.compile(
-    r"\b(?:return(?:ing)?|refund(?:ed)?(?: for| on)?|exchang(?:e|ing)|cancel(?:ling|ing)?|about|for|of|with|swap|keep|send back|bought|ordered|received|got|damaged|"
+    r"\b(?:return(?:ing)?|refund(?:ed)?(?: for| on)?|exchang(?:e|ing)|cancel(?:ling|ing)?|about|for|of|with|swap|keep|send back|bought|ordered|received|got|damaged|sent|"
     r"broken|want|it's|its|on|it is|missing|replace|waiting for|where(?:'s| is| are)|lost|and(?: also)?|or|,|^|\n\W*)\s*\b"
     r"(?:just |only |back )?(?:the|my|a|an|this|these|those|two|three|both|some|one of the)\s+(?:two |three |pair of )?"
     r"(?P<items>[\w][\w'’-]*(?:\s+[\w'’-]+){0,4}?)"
@@ -142,6 +142,10 @@ NOT_ITEMS = frozenset(
     price bill invoice label mistake system chat bot options cancellation confirmation difference total amount reason process
     purchase purchases order's couple few lot bit wallet cost""".split()
 )
+OTHER_MATTERS = frozenset(
+    "refund refunds order orders payment account address shipping delivery email human agent".split()
+)
+NOT_FIRST = frozenset("is are was were has have i you we it they that this not be been all other".split())
 NEGATION_BEFORE = re.compile(
     r"(?:\bnot|\bisn't|\bnor|\bwasn't|\brather than|\binstead of|\bexcept(?: for)?|\bdon't (?:mean|want))\s+(?:(?:the|my|that|this|for|order|number|one|item|#|in|with|about|at|on|to)\s*)*$",
     re.IGNORECASE,
@@ -241,6 +245,7 @@ def _compiled(expression: str) -> re.Pattern[str]:
 
 
 def _postcodes(text: str, asked: Sequence[str]) -> Iterator[_Found]:
+    with_email = EMAIL.search(text) is not None
     for match in POSTCODE.finditer(text):
         before = text[max(0, match.start() - 40) : match.start()]
         digits = sum(character.isdigit() for character in match[0])
@@ -260,6 +265,9 @@ def _postcodes(text: str, asked: Sequence[str]) -> Iterator[_Found]:
             rank = 75
         elif "postcode" in asked:
             rank = 55
+        elif with_email:
+            # Beside an e-mail address a lone number that is none of our ids is the other half of an identity.
+            rank = 45
         else:
             continue
         yield _Found("postcode", re.sub(r"\s+", " ", match[0]).upper(), match.start(), match.end(), rank)
@@ -356,6 +364,11 @@ def _items(text: str) -> Iterator[_Found]:
     for match in ITEMS.finditer(text):
         phrase = match["items"]
         words = [word.casefold() for word in phrase.split()]
-        if any(character.isdigit() for character in phrase) or not set(words) - NOT_ITEMS or words[-1] in NOT_ITEMS:
+        if (
+            words[0] in NOT_FIRST
+            or any(character.isdigit() for character in phrase)
+            or not set(words) - NOT_ITEMS
+            or words[-1] in NOT_ITEMS
+        ):
             continue
         yield _Found("items", phrase, match.start("items"), match.end("items"), 10)

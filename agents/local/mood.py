@@ -94,11 +94,11 @@ SLOT_WORDS = {
     "phone": r"phone(?: number)?|telephone(?: number)?|mobile(?: number)?",
     "postcode": r"post ?code|zip(?: ?code)?|postal code",
     "name": r"name on the (?:order|account)",
-    "address": r"address(?!es? i used| book)",
+    "address": r"(?<!mail )(?<!email)(?<!e-mail )address(?!es? i used| book| (?:i|that i) used)",
 }
 CANNOT = {
     slot: re.compile(
-        rf"(?:{LACK})\b(?:[^.!?\n;]{{0,40}}?)\b(?:{words})\b|\b(?:{words})\b[^.!?\n;]{{0,25}}?\b(?:{LACK}|no clue|no idea)",
+        rf"(?:{LACK})\b(?:[^.!?\n;,]{{0,40}}?)\b(?:{words})\b|\b(?:{words})\b[^.!?\n;]{{0,25}}?\b(?:{LACK}|no clue|no idea)",
         re.IGNORECASE,
     )
     for slot, words in SLOT_WORDS.items()
@@ -114,7 +114,7 @@ LOOK_UP = re.compile(
     re.IGNORECASE,
 )
 URGENT = re.compile(
-    r"\b(?:urgent(?:ly)?|asap|as soon as possible|right away|immediately|emergency|right now|today|by tomorrow|in a hurry)\b",
+    r"\b(?:urgent(?:ly)?|asap|as soon as possible|right away|immediately|emergency|by tomorrow|in a hurry)\b",
     re.IGNORECASE,
 )
 

@@ -19,6 +19,10 @@ from agents.local.mood import sentiment as sentiment_of
 from agents.tasks import Act, Entity, IntentGuess, IntentReading, IntentTask, Question
 from policies.words import Json
 
+SURE = 0.5
+"""How probable a matter must be to be taken up without asking."""
+SURE_OF_PERSON = 0.9
+"""The same for a person where no rule heard the customer ask for one."""
 SECOND_MATTER = 0.6
 """How probable a further matter beside an accepted one must be; we would rather be asked again than invent one."""
 NEW_MATTER_IN_ANSWER = 0.75
@@ -50,6 +54,21 @@ STATUS = re.compile(
 )
 URGENT_FLAGS = frozenset({"legal_threat", "vulnerable", "fraud", "angry", "urgent"})
 Priority: TypeAlias = Literal["low", "normal", "high"]
+META = re.compile(
+    r"\b(?:what (?:other |else |kind of |sort of )?(?:information|info|details?|do) (?:\w+ ){0,4}need\b[^.?!\n]*|"
+    r"(?:can|could|would|will) you (?:please )?help(?: me)?(?: out| sort (?:this|that|it)(?: out)?| get (?:this|that|it) \w+| with (?:this|that|it|both|these|those|either|"
+    r"both of (?:these|those|them)|a (?:few|couple(?: of)?) things?|two things|something|them))*(?: please| today| quickly| at once)*|"
+    r"(?:please )?let me know (?:what|if|how|when|once|which)\b[^.?!\n]*|"
+    r"i (?:need|could use|would like|want|have|'d like)(?: some| a bit of)? (?:help|a hand|assistance)(?: with (?:a (?:few|couple of) things|two things|something|this|that|some things))?|"
+    r"how (?:can|do|should) (?:we|i) (?:get (?:this |that )?(?:started|going)|start|proceed)|what (?:are|is) the next steps?|to get (?:this |that )?(?:started|going)|"
+    r"is (?:that|this|it) possible|is (?:that|this) (?:ok|okay|enough|correct|right))\b",
+    re.IGNORECASE,
+)
+YES_OR_NO = re.compile(
+    r"\b(?:yes|yeah|yep|no|nope|ok|okay|sure|great|perfect|right|fine|correct|good|awesome|cool|wonderful|alright|wait|exactly|"
+    r"please|sorry|go ahead|not sure|maybe|i don't know|dunno|sounds good|looks good|got it|understood|all|for now|so much|very much)\b",
+    re.IGNORECASE,
+)
 FREE_WORDS = 40
 """A text answer longer than this is more than an answer; its first words are kept."""
 
@@ -67,16 +86,19 @@ class Reader:
         text = CONTROL.sub(lambda match: " " * len(match[0]), task.text)
         question = task.question
         asked = question.slots if question is not None else []
-        flags = flags_of(task.text, asked=asked)
+        flags = flags_of(task.text, asked=[] if question is None or question.kind == "confirm" else asked)
         clauses = split_clauses(text)
         entities = find_entities(text, patterns=self.patterns, now=task.now, asked=asked)
         answers = self._answers(text, entities, task) if question is not None else []
         chosen = _chosen_journey(text, question)
+        guesses: list[IntentGuess] = []
+        places: list[int | None] = [None] * len(clauses)
         if chosen is not None:
             guesses = [IntentGuess(journey=chosen, confidence=0.95, answer="accept", text=text.strip())]
-            places: list[int | None] = [0] * len(clauses)
-        else:
-            guesses, places = self._matters(clauses, text, task, answered=bool(answers) or _fits(entities, asked))
+            places = [0] * len(clauses)
+        elif not (question is not None and question.kind == "confirm" and read_confirmation(text) == "yes"):
+            answered = bool(answers) or _fits(entities, asked)
+            guesses, places = self._matters(clauses, text, task, flags, answered=answered)
         act = self._act(task, text, guesses, [*entities, *answers], flags)
         if act in {"thanks", "goodbye", "greeting", "withdraw", "status"}:
             guesses, places = [], [None] * len(clauses)
@@ -96,7 +118,7 @@ class Reader:
         )
 
     def _matters(
-        self, clauses: Sequence[Clause], text: str, task: IntentTask, *, answered: bool
+        self, clauses: Sequence[Clause], text: str, task: IntentTask, flags: Sequence[str], *, answered: bool
     ) -> tuple[list[IntentGuess], list[int | None]]:
         """New matters in order of mention, and for each clause the matter it belongs to."""
         pieces = [wanted_part(clause) for clause in clauses]
@@ -105,8 +127,19 @@ class Reader:
         guesses: list[IntentGuess] = []
         places: list[int | None] = []
         current: int | None = None
+        # What is asked for counts before what is told: "I just placed an order. Can I still change the address?"
+        asking = any(
+            clause.asks and self._is_matter(clause, piece, ranking, task, flags, continuing=continuing)
+            for clause, piece, ranking in zip(clauses, pieces, rankings, strict=True)
+        )
         for clause, piece, ranking in zip(clauses, pieces, rankings, strict=True):
-            if self._is_matter(clause, piece, ranking, task, first=not guesses, continuing=continuing):
+            enough = SURE if not guesses else SECOND_MATTER
+            if (
+                (clause.asks or not asking)
+                and (clause.asks or not guesses)
+                and ranking.confidence >= enough
+                and self._is_matter(clause, piece, ranking, task, flags, continuing=continuing)
+            ):
                 known = next((n for n, guess in enumerate(guesses) if guess.journey == ranking.best), None)
                 if known is None:
                     guesses.append(
@@ -124,34 +157,43 @@ class Reader:
         return self._whole(clauses, rankings, text, task, continuing=continuing), [None] * len(clauses)
 
     def _is_matter(
-        self, clause: Clause, piece: str, ranking: Ranking, task: IntentTask, *, first: bool, continuing: bool
+        self,
+        clause: Clause,
+        piece: str,
+        ranking: Ranking,
+        task: IntentTask,
+        flags: Sequence[str],
+        *,
+        continuing: bool,
     ) -> bool:
-        if ranking.answer != "accept" or clause.refuses or clause.supposes or not content_words(normalised(piece)):
+        """Whether a clause asks for something that we know and aren't at already."""
+        if ranking.answer != "accept" or clause.refuses or clause.supposes or _is_courtesy(piece):
             return False
+        if self.journeys[ranking.best].kind == "person" and "asks_person" not in flags:
+            return ranking.confidence >= SURE_OF_PERSON
         if ranking.best in task.open_journeys[:1] and task.question is not None:
             return False
-        if continuing:
-            return ranking.confidence >= NEW_MATTER_IN_ANSWER and clause.asks
-        return first or (ranking.confidence >= SECOND_MATTER and clause.asks)
+        return not continuing or (ranking.confidence >= NEW_MATTER_IN_ANSWER and clause.asks)
 
     def _whole(
         self, clauses: Sequence[Clause], rankings: Sequence[Ranking], text: str, task: IntentTask, *, continuing: bool
     ) -> list[IntentGuess]:
         """No clause alone was clear: look at the message as a whole, then at the clause that came closest."""
         wanted = " ".join(wanted_part(clause) for clause in clauses if not clause.refuses)
-        if continuing or not content_words(normalised(wanted)):
+        if continuing or _is_courtesy(wanted):
             return []
         whole = self.model.rank(wanted)
-        if whole.answer == "accept":
+        if whole.answer == "accept" and whole.confidence >= SURE:
             return [IntentGuess(journey=whole.best, confidence=whole.confidence, answer="accept", text=text.strip())]
         unsure = [each for each, clause in zip(rankings, clauses, strict=True) if not clause.refuses]
-        closest = max([whole, *unsure], key=lambda ranking: (ranking.answer == "clarify", ranking.score))
+        closest = max([whole, *unsure], key=lambda ranking: (ranking.answer != "abstain", ranking.score))
+        unclear = closest.answer != "abstain"
         return [
             IntentGuess(
                 journey=closest.best,
                 confidence=closest.confidence,
-                answer="clarify" if closest.answer == "clarify" else "abstain",
-                alternatives=list(closest.alternatives[1:]) if closest.answer == "clarify" else [],
+                answer="clarify" if unclear else "abstain",
+                alternatives=list(closest.alternatives[1:]) if unclear else [],
                 text=text.strip(),
             )
         ]
@@ -263,6 +305,14 @@ def _confidence(act: Act, guesses: Sequence[IntentGuess], flags: Sequence[str]) 
         accepted = [guess.confidence for guess in guesses if guess.answer == "accept"]
         return min(accepted) if accepted else min(guess.confidence for guess in guesses)
     return 0.5 if act == "other" and not flags else 1.0
+
+
+def _is_courtesy(text: str) -> bool:
+    """Whether nothing is left of a text without thanks, greetings, goodbyes and a yes or no."""
+    plain = GREETING.sub(" ", text.replace("’", "'"))
+    for pattern in (META, THANKS, GOODBYE, YES_OR_NO):
+        plain = pattern.sub(" ", plain)
+    return not content_words(normalised(plain))
 
 
 def _chosen_journey(text: str, question: Question | None) -> str | None:

@@ -142,13 +142,19 @@ class Standing:
         ]
 
     def verdict(self, step: Step) -> EligibilityVerdict | None:
-        """The check's verdict on the present inputs."""
+        """The check's verdict on the present inputs and for the present call."""
         inputs = self.bind(step.inputs).arguments
+        guarded = self.guarded(step)
+        about = self.bind(guarded.arguments).arguments if guarded else {}
         for verdict in reversed(self.task.eligibility):
             if verdict.step == step.id:
-                same = all(verdict.inputs.get(name) == value for name, value in inputs.items())
-                return verdict if same or not verdict.inputs else None
+                same = not verdict.inputs or same_call(inputs, verdict.inputs)
+                return verdict if same and (not verdict.about or verdict.about == about) else None
         return None
+
+    def guarded(self, step: Step) -> Step | None:
+        """The call that a check is about: the next one of the journey."""
+        return next((each for each in self.journey.steps[self.journey.steps.index(step) + 1 :] if each.tool), None)
 
     def is_done(self, step: Step) -> bool:
         """Whether nothing is left to do for a step: read for these arguments, written at all, or found eligible."""
@@ -160,13 +166,17 @@ class Standing:
         wanted = self.bind(step.arguments).arguments
         return any(each.state == "committed" and same_call(wanted, each.arguments) for each in self.attempts(step))
 
+    def _has_acted(self, step: Step) -> bool:
+        """Whether a committed request of a confirmed step changed the world."""
+        return bool(step.confirm) and any(each.state == "committed" for each in self.attempts(step))
+
     def is_skipped(self, step: Step) -> bool:
         """Whether what the step would find out has been said already."""
         return bool(step.unless) and all(self.slot(slot) is not None for slot in step.unless)
 
     def next_step(self) -> Step | None:
         """The first step, in order, that is not done and whose predecessors are; None when all are."""
-        settled = {step.id for step in self.journey.steps if self.is_done(step) or self.is_skipped(step)}
+        settled = self.settled()
         for step in self.journey.steps:
             if step.id not in settled and set(step.after) <= settled:
                 return step
@@ -174,7 +184,18 @@ class Standing:
 
     def is_complete(self) -> bool:
         """Whether every step is done or skipped."""
-        return all(self.is_done(step) or self.is_skipped(step) for step in self.journey.steps)
+        return self.settled() == {step.id for step in self.journey.steps}
+
+    def settled(self) -> set[str]:
+        """Ids of the steps that are done or skipped, and of those that led to one that acted: they are not asked again."""
+        settled = {step.id for step in self.journey.steps if self.is_done(step) or self.is_skipped(step)}
+        after = {step.id: step.after for step in self.journey.steps}
+        acted = [step.id for step in self.journey.steps if step.id in settled and self._has_acted(step)]
+        while acted:
+            before = [each for each in after.get(acted.pop(), []) if each not in settled]
+            settled.update(before)
+            acted.extend(before)
+        return settled
 
     def source_step(self, need: Need) -> Step | None:
         """The step that reads the list a slot is chosen from, if it can be taken now and hasn't been."""

@@ -32,8 +32,8 @@ def free_text(draft: str) -> str:
 
 
 def find_claims(text: str) -> tuple[Claim, ...]:
-    """All claims in free text, in order of place; of claims of one kind that overlap the longest."""
-    seen = normalise(text)
+    """All claims outside placeholders, in order of place; of claims of one kind that overlap the longest."""
+    seen = normalise(free_text(text))
     found: dict[ClaimKind, list[tuple[int, int]]] = {}
     for kind, pattern in PATTERNS:
         for match in pattern.finditer(seen.text):

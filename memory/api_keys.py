@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import JSON, insert, select, update
+from sqlalchemy import JSON, select, update
 from sqlmodel import Field
 
 from memory.errors import RecordNotFound
@@ -73,21 +73,20 @@ def create(
         now: When.
     """
     digest = _digest(key)
-    row = unit.first(select(_TABLE).where(_TABLE.c.digest == digest))
+    row = unit.row(_TABLE, digest=digest)
     if row is None:
-        unit.run(
-            insert(_TABLE).values(
-                id=f"key_{digest[:16]}",
-                name=name,
-                role=role,
-                digest=digest,
-                limits=None if limits is None else dict(limits),
-                demo=demo,
-                created_at=now,
-                revoked_at=None,
-            )
+        unit.insert(
+            _TABLE,
+            id=f"key_{digest[:16]}",
+            name=name,
+            role=role,
+            digest=digest,
+            limits=None if limits is None else dict(limits),
+            demo=demo,
+            created_at=now,
+            revoked_at=None,
         )
-        row = unit.first(select(_TABLE).where(_TABLE.c.digest == digest))
+        row = unit.row(_TABLE, digest=digest)
     assert row is not None  # noqa: S101  inserted above
     return _api_key(row)
 
@@ -113,7 +112,7 @@ def revoke(unit: Unit, *, key_id: str, now: datetime) -> None:
     Raises:
         RecordNotFound: There is none.
     """
-    if unit.first(select(_TABLE).where(_TABLE.c.id == key_id)) is None:
+    if unit.row(_TABLE, id=key_id) is None:
         raise RecordNotFound("API key", key_id)
     unit.run(update(_TABLE).where((_TABLE.c.id == key_id) & _TABLE.c.revoked_at.is_(None)).values(revoked_at=now))
 

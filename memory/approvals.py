@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
 
 from memory import authority, inbox
 from memory.approval_records import (
@@ -68,32 +68,31 @@ def open_approval(
     )
     if row is not None:
         return approval_of(unit, row)
-    unit.run(
-        insert(_TABLE).values(
-            id=approval_id,
-            version=1,
-            revision=1,
-            status="pending",
-            request_id=request_id,
-            first_request_id=request_id,
-            turn_id=turn_id,
-            case_id=case_id,
-            conversation_id=conversation_id,
-            tool=tool,
-            digest=digest,
-            policy_version=policy_version,
-            amount_minor=amount_minor,
-            currency=currency,
-            asked_by=asked_by,
-            edited_by=None,
-            created_at=now,
-            asked_at=now,
-            expires_at=expires_at,
-            decided_at=None,
-            votes=[],
-            body=seal_body(unit, approval_id=approval_id, conversation_id=conversation_id, shown=body),
-            **_terms(terms),
-        )
+    unit.insert(
+        _TABLE,
+        id=approval_id,
+        version=1,
+        revision=1,
+        status="pending",
+        request_id=request_id,
+        first_request_id=request_id,
+        turn_id=turn_id,
+        case_id=case_id,
+        conversation_id=conversation_id,
+        tool=tool,
+        digest=digest,
+        policy_version=policy_version,
+        amount_minor=amount_minor,
+        currency=currency,
+        asked_by=asked_by,
+        edited_by=None,
+        created_at=now,
+        asked_at=now,
+        expires_at=expires_at,
+        decided_at=None,
+        votes=[],
+        body=seal_body(unit, approval_id=approval_id, conversation_id=conversation_id, shown=body),
+        **_terms(terms),
     )
     return get(unit, approval_id=approval_id)
 
@@ -406,8 +405,8 @@ def _tell(
 
 def _change(unit: Unit, row: Mapping[Any, Any], values: Mapping[str, Any]) -> None:
     """Compare and set: only if nobody wrote since the row was read."""
-    condition = (_TABLE.c.id == row["id"]) & (_TABLE.c.revision == row["revision"])
-    changed = unit.run(update(_TABLE).where(condition).values(revision=row["revision"] + 1, **values))
+    where = {"id": row["id"], "revision": row["revision"]}
+    changed = unit.change(_TABLE, where, **{**values, "revision": row["revision"] + 1})
     if changed != 1:
         raise ApprovalChanged(row["id"], version=row["version"], current=_row(unit, row["id"])["version"])
 
@@ -423,7 +422,7 @@ def _terms(terms: ApprovalTerms) -> dict[str, Any]:
 
 
 def _row(unit: Unit, approval_id: ApprovalId) -> Mapping[Any, Any]:
-    row = unit.first(select(_TABLE).where(_TABLE.c.id == approval_id))
+    row = unit.row(_TABLE, id=approval_id)
     if row is None:
         raise ApprovalNotFound(approval_id)
     return row

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, insert, select, update
+from sqlalchemy import JSON, Column, select, update
 from sqlmodel import Field
 
 from memory.errors import KeyGone, SealBroken
@@ -123,29 +123,28 @@ def append(
         at: When.
     """
     chain = case_id or f"conversation:{conversation_id}"
-    head = unit.first(select(_HEADS).where(_HEADS.c.chain == chain))
+    head = unit.row(_HEADS, chain=chain)
     seq, prev_hash = (head["seq"] + 1, head["hash"]) if head is not None else (1, _START)
     owner = conversation_key(conversation_id)
     digest = unit.vault.mac(owner, canonical_json(payload))
     entry_hash = _entry_hash(prev_hash, chain, seq, conversation_id, kind, ids, at, digest)
-    unit.run(
-        insert(_ENTRIES).values(
-            chain=chain,
-            seq=seq,
-            conversation_id=conversation_id,
-            kind=kind,
-            ids=dict(ids),
-            at=at,
-            digest=digest,
-            prev_hash=prev_hash,
-            hash=entry_hash,
-            body=unit.vault.seal(owner, _place(chain, seq), payload),
-        )
+    unit.insert(
+        _ENTRIES,
+        chain=chain,
+        seq=seq,
+        conversation_id=conversation_id,
+        kind=kind,
+        ids=dict(ids),
+        at=at,
+        digest=digest,
+        prev_hash=prev_hash,
+        hash=entry_hash,
+        body=unit.vault.seal(owner, _place(chain, seq), payload),
     )
     if head is None:
-        unit.run(insert(_HEADS).values(chain=chain, seq=seq, hash=entry_hash, anchored_seq=0))
+        unit.insert(_HEADS, chain=chain, seq=seq, hash=entry_hash, anchored_seq=0)
     else:
-        unit.run(update(_HEADS).where(_HEADS.c.chain == chain).values(seq=seq, hash=entry_hash))
+        unit.change(_HEADS, {"chain": chain}, seq=seq, hash=entry_hash)
     return AuditEntry(chain, seq, conversation_id, kind, dict(ids), at, digest, entry_hash, payload, readable=True)
 
 
@@ -168,7 +167,7 @@ def anchor(unit: Unit, *, now: datetime) -> str | None:
     last = unit.first(select(_ANCHORS.c.hash).order_by(_ANCHORS.c.seq.desc()).limit(1))
     prev_hash = last["hash"] if last is not None else _START
     anchor_hash = _anchor_hash(unit, prev_hash, now, heads)
-    unit.run(insert(_ANCHORS).values(at=now, heads=heads, prev_hash=prev_hash, hash=anchor_hash))
+    unit.insert(_ANCHORS, at=now, heads=heads, prev_hash=prev_hash, hash=anchor_hash)
     unit.run(update(_HEADS).where(_HEADS.c.seq > _HEADS.c.anchored_seq).values(anchored_seq=_HEADS.c.seq))
     return anchor_hash
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlmodel import Field
 
 from memory.errors import RecordNotFound
@@ -72,26 +72,25 @@ def open_case(
     known = get(unit, case_id=case_id)
     if known is not None:
         return known
-    unit.run(
-        insert(_TABLE).values(
-            id=case_id,
-            conversation_id=conversation_id,
-            customer_id=customer_id,
-            journey=journey,
-            status="open",
-            priority=priority,
-            opened_at=now,
-            closed_at=None,
-            disposition=None,
-            body=unit.vault.seal(conversation_key(conversation_id), _place(case_id), {"plan": dict(plan or {})}),
-        )
+    unit.insert(
+        _TABLE,
+        id=case_id,
+        conversation_id=conversation_id,
+        customer_id=customer_id,
+        journey=journey,
+        status="open",
+        priority=priority,
+        opened_at=now,
+        closed_at=None,
+        disposition=None,
+        body=unit.vault.seal(conversation_key(conversation_id), _place(case_id), {"plan": dict(plan or {})}),
     )
     return _existing(unit, case_id)
 
 
 def get(unit: Unit, *, case_id: CaseId) -> Case | None:
     """The case, or None."""
-    row = unit.first(select(_TABLE).where(_TABLE.c.id == case_id))
+    row = unit.row(_TABLE, id=case_id)
     return None if row is None else _case(unit, row)
 
 
@@ -180,7 +179,7 @@ def _existing(unit: Unit, case_id: CaseId) -> Case:
 
 
 def _change(unit: Unit, case_id: CaseId, **values: Any) -> None:
-    if unit.run(update(_TABLE).where(_TABLE.c.id == case_id).values(**values)) == 0:
+    if unit.change(_TABLE, {"id": case_id}, **values) == 0:
         raise RecordNotFound("case", case_id)
 
 

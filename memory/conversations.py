@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlmodel import Field
 
 from memory import cases, customers, evidence
@@ -71,27 +71,26 @@ def ensure(
     body = unit.vault.seal(
         conversation_key(conversation_id), _place(conversation_id), {"customer_hint": customer_hint or ""}
     )
-    unit.run(
-        insert(_TABLE).values(
-            id=conversation_id,
-            channel=channel,
-            status="ai",
-            case_id=None,
-            customer_id=None,
-            assurance=int(Assurance.ANONYMOUS),
-            assurance_at=None,
-            epoch=0,
-            disclosed=False,
-            created_at=now,
-            body=body,
-        )
+    unit.insert(
+        _TABLE,
+        id=conversation_id,
+        channel=channel,
+        status="ai",
+        case_id=None,
+        customer_id=None,
+        assurance=int(Assurance.ANONYMOUS),
+        assurance_at=None,
+        epoch=0,
+        disclosed=False,
+        created_at=now,
+        body=body,
     )
     return _existing(unit, conversation_id)
 
 
 def get(unit: Unit, *, conversation_id: ConversationId) -> Conversation | None:
     """The conversation, or None."""
-    row = unit.first(select(_TABLE).where(_TABLE.c.id == conversation_id))
+    row = unit.row(_TABLE, id=conversation_id)
     return None if row is None else _conversation(unit, row)
 
 
@@ -145,10 +144,8 @@ def mark_disclosed(unit: Unit, *, conversation_id: ConversationId) -> None:
 
 def advance_epoch(unit: Unit, *, conversation_id: ConversationId) -> int:
     """Take the conversation over: whoever ran it before is fenced out. The new epoch."""
-    _change(unit, conversation_id, epoch=_TABLE.c.epoch + 1)
-    epoch = epoch_of(unit, conversation_id=conversation_id)
-    assert epoch is not None  # noqa: S101  the update above found it
-    return epoch
+    unit.run(update(_TABLE).where(_TABLE.c.id == conversation_id).values(epoch=_TABLE.c.epoch + 1))
+    return _existing(unit, conversation_id).epoch
 
 
 def epoch_of(unit: Unit, *, conversation_id: ConversationId) -> int | None:
@@ -189,7 +186,7 @@ def _existing(unit: Unit, conversation_id: ConversationId) -> Conversation:
 
 
 def _change(unit: Unit, conversation_id: ConversationId, **values: Any) -> None:
-    if unit.run(update(_TABLE).where(_TABLE.c.id == conversation_id).values(**values)) == 0:
+    if unit.change(_TABLE, {"id": conversation_id}, **values) == 0:
         raise RecordNotFound("conversation", conversation_id)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Column, insert, select
+from sqlalchemy import Column, select
 from sqlmodel import Field
 
 from memory.rows import SERIAL, Moment, Row, table_of
@@ -62,7 +62,7 @@ def link(unit: Unit, *, customer_id: CustomerId, conversation_id: ConversationId
     """Note that a conversation is this customer's, once."""
     condition = (_LINKS.c.customer_id == customer_id) & (_LINKS.c.conversation_id == conversation_id)
     if unit.first(select(_LINKS).where(condition)) is None:
-        unit.run(insert(_LINKS).values(customer_id=customer_id, conversation_id=conversation_id, at=now))
+        unit.insert(_LINKS, customer_id=customer_id, conversation_id=conversation_id, at=now)
 
 
 def conversations_of(unit: Unit, *, customer_id: CustomerId) -> list[ConversationId]:
@@ -84,15 +84,14 @@ def record_consent(
 ) -> Consent:
     """Record a customer's yes or no; it holds from the next query on, in this transaction too."""
     consent = Consent(customer_id, purpose, channel, granted, at, dict(evidence))
-    unit.run(
-        insert(_CONSENTS).values(
-            customer_id=customer_id,
-            purpose=purpose,
-            channel=channel,
-            granted=granted,
-            at=at,
-            body=unit.vault.seal(customer_key(customer_id), _place(consent), consent.evidence),
-        )
+    unit.insert(
+        _CONSENTS,
+        customer_id=customer_id,
+        purpose=purpose,
+        channel=channel,
+        granted=granted,
+        at=at,
+        body=unit.vault.seal(customer_key(customer_id), _place(consent), consent.evidence),
     )
     return consent
 

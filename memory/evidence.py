@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import Column, UniqueConstraint, insert, select, update
+from sqlalchemy import Column, UniqueConstraint, select, update
 from sqlmodel import Field
 
 from memory.errors import EvidenceSpent, RecordNotFound
@@ -90,9 +90,7 @@ def add(
     The same thing is the same case, kind, name and subject.
     """
     if dedupe_key is not None:
-        row = unit.first(
-            select(_TABLE).where((_TABLE.c.conversation_id == conversation_id) & (_TABLE.c.dedupe_key == dedupe_key))
-        )
+        row = unit.row(_TABLE, conversation_id=conversation_id, dedupe_key=dedupe_key)
         if row is not None:
             return _evidence(unit, row)
     unit.run(
@@ -106,23 +104,22 @@ def add(
         )
         .values(superseded_by=evidence_id)
     )
-    unit.run(
-        insert(_TABLE).values(
-            id=evidence_id,
-            case_id=case_id,
-            conversation_id=conversation_id,
-            customer_id=customer_id,
-            kind=kind,
-            name=name,
-            subject=subject,
-            source=source,
-            trust=trust,
-            at=at,
-            superseded_by=None,
-            spent=False,
-            dedupe_key=dedupe_key,
-            body=unit.vault.seal(conversation_key(conversation_id), _place(evidence_id), value),
-        )
+    unit.insert(
+        _TABLE,
+        id=evidence_id,
+        case_id=case_id,
+        conversation_id=conversation_id,
+        customer_id=customer_id,
+        kind=kind,
+        name=name,
+        subject=subject,
+        source=source,
+        trust=trust,
+        at=at,
+        superseded_by=None,
+        spent=False,
+        dedupe_key=dedupe_key,
+        body=unit.vault.seal(conversation_key(conversation_id), _place(evidence_id), value),
     )
     return get(unit, evidence_id=evidence_id)
 
@@ -133,7 +130,7 @@ def get(unit: Unit, *, evidence_id: EvidenceId) -> Evidence:
     Raises:
         RecordNotFound: There is none.
     """
-    row = unit.first(select(_TABLE).where(_TABLE.c.id == evidence_id))
+    row = unit.row(_TABLE, id=evidence_id)
     if row is None:
         raise RecordNotFound("evidence", evidence_id)
     return _evidence(unit, row)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlmodel import Field
 
 from memory.errors import RecordNotFound
@@ -72,27 +72,26 @@ def save(
     known = get(unit, handoff_id=handoff_id)
     if known is not None:
         return known
-    unit.run(
-        insert(_TABLE).values(
-            id=handoff_id,
-            case_id=case_id,
-            conversation_id=conversation_id,
-            turn_id=turn_id,
-            queue=queue,
-            reason=reason,
-            score=score,
-            at=at,
-            taken_by=None,
-            taken_at=None,
-            body=unit.vault.seal(conversation_key(conversation_id), _place(handoff_id), dict(bundle)),
-        )
+    unit.insert(
+        _TABLE,
+        id=handoff_id,
+        case_id=case_id,
+        conversation_id=conversation_id,
+        turn_id=turn_id,
+        queue=queue,
+        reason=reason,
+        score=score,
+        at=at,
+        taken_by=None,
+        taken_at=None,
+        body=unit.vault.seal(conversation_key(conversation_id), _place(handoff_id), dict(bundle)),
     )
     return _existing(unit, handoff_id)
 
 
 def get(unit: Unit, *, handoff_id: str) -> Handoff | None:
     """The handoff, or None."""
-    row = unit.first(select(_TABLE).where(_TABLE.c.id == handoff_id))
+    row = unit.row(_TABLE, id=handoff_id)
     return None if row is None else _handoff(unit, row)
 
 

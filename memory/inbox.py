@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import Column, UniqueConstraint, func, insert, select, update
+from sqlalchemy import Column, UniqueConstraint, func, select, update
 from sqlmodel import Field
 
 from memory import conversations
@@ -79,7 +79,12 @@ def put(
     Raises:
         ValueError: It exists and `allow_existing` is false.
     """
-    return _put(unit, conversation_id, kind, dedupe_key, body, now, digest="", allow_existing=allow_existing)
+    known = unit.row(_TABLE, conversation_id=conversation_id, kind=kind, dedupe_key=dedupe_key)
+    if known is None:
+        return _add(unit, conversation_id, kind, dedupe_key, body, now, digest=""), True
+    if not allow_existing:
+        raise ValueError(f"Conversation {conversation_id} has the {kind} item {dedupe_key} already.")
+    return _item(unit, known), False
 
 
 def put_message(
@@ -101,11 +106,13 @@ def put_message(
         unit, conversation_id=conversation_id, channel=channel, now=now, customer_hint=customer_hint or ""
     )
     digest = unit.vault.mac(conversation_key(conversation_id), text.encode("utf-8", "surrogatepass"))
-    known = unit.value(_by_key(conversation_id, "message", message_id).with_only_columns(_TABLE.c.digest))
-    if known is not None and known != digest:
-        raise MessageConflict(conversation_id, message_id)
+    known = unit.row(_TABLE, conversation_id=conversation_id, kind="message", dedupe_key=message_id)
+    if known is not None:
+        if known["digest"] != digest:
+            raise MessageConflict(conversation_id, message_id)
+        return _item(unit, known), False
     body: dict[str, Json] = {"text": text, "channel": channel, "customer_hint": customer_hint or ""}
-    return _put(unit, conversation_id, "message", message_id, body, now, digest=digest, allow_existing=True)
+    return _add(unit, conversation_id, "message", message_id, body, now, digest=digest), True
 
 
 def claim(unit: Unit, *, conversation_id: ConversationId, now: datetime) -> list[InboxItem]:
@@ -180,7 +187,7 @@ def get(unit: Unit, *, seq: int) -> InboxItem:
 
 def by_key(unit: Unit, *, conversation_id: ConversationId, kind: ItemKind, dedupe_key: str) -> InboxItem | None:
     """The item with this key, or None."""
-    row = unit.first(_by_key(conversation_id, kind, dedupe_key))
+    row = unit.row(_TABLE, conversation_id=conversation_id, kind=kind, dedupe_key=dedupe_key)
     return None if row is None else _item(unit, row)
 
 
@@ -192,7 +199,7 @@ def waiting_count(unit: Unit, *, conversation_id: ConversationId | None = None) 
     return int(unit.value(statement))
 
 
-def _put(
+def _add(
     unit: Unit,
     conversation_id: ConversationId,
     kind: ItemKind,
@@ -201,36 +208,31 @@ def _put(
     now: datetime,
     *,
     digest: str,
-    allow_existing: bool,
-) -> tuple[InboxItem, bool]:
-    row = unit.first(_by_key(conversation_id, kind, dedupe_key))
-    if row is not None:
-        if not allow_existing:
-            raise ValueError(f"Conversation {conversation_id} has the {kind} item {dedupe_key} already.")
-        return _item(unit, row), False
-    place = _place(conversation_id, kind, dedupe_key)
-    unit.run(
-        insert(_TABLE).values(
-            conversation_id=conversation_id,
-            kind=kind,
-            dedupe_key=dedupe_key,
-            state="waiting",
-            turn_id=None,
-            attempts=0,
-            created_at=now,
-            claimed_at=None,
-            digest=digest,
-            body=unit.vault.seal(conversation_key(conversation_id), place, body),
-        )
+) -> InboxItem:
+    seq = unit.insert(
+        _TABLE,
+        conversation_id=conversation_id,
+        kind=kind,
+        dedupe_key=dedupe_key,
+        state="waiting",
+        turn_id=None,
+        attempts=0,
+        created_at=now,
+        claimed_at=None,
+        digest=digest,
+        body=unit.vault.seal(conversation_key(conversation_id), _place(conversation_id, kind, dedupe_key), body),
     )
-    row = unit.first(_by_key(conversation_id, kind, dedupe_key))
-    assert row is not None  # noqa: S101  inserted above
-    return _item(unit, row), True
-
-
-def _by_key(conversation_id: str, kind: str, dedupe_key: str) -> Any:
-    return select(_TABLE).where(
-        (_TABLE.c.conversation_id == conversation_id) & (_TABLE.c.kind == kind) & (_TABLE.c.dedupe_key == dedupe_key)
+    return InboxItem(
+        seq=int(seq),
+        conversation_id=conversation_id,
+        kind=kind,
+        dedupe_key=dedupe_key,
+        state="waiting",
+        turn_id=None,
+        attempts=0,
+        created_at=now,
+        claimed_at=None,
+        body=body,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlmodel import Field
 
 from memory.rows import Moment, Row, table_of
@@ -173,21 +173,20 @@ def store(unit: Unit, *, articles: Sequence[Article], now: datetime) -> tuple[li
     unit.run(delete(_TABLE))
     for passage_id, (article, place, passage) in wanted.items():
         front = article.front
-        unit.run(
-            insert(_TABLE).values(
-                id=passage_id,
-                article_id=front.id,
-                version=front.version,
-                title=front.title,
-                owner=front.owner,
-                state=front.state,
-                valid_from=front.valid_from,
-                valid_until=front.valid_until,
-                ordinal=place,
-                heading=passage.heading,
-                text=passage.text,
-                stored_at=now,
-            )
+        unit.insert(
+            _TABLE,
+            id=passage_id,
+            article_id=front.id,
+            version=front.version,
+            title=front.title,
+            owner=front.owner,
+            state=front.state,
+            valid_from=front.valid_from,
+            valid_until=front.valid_until,
+            ordinal=place,
+            heading=passage.heading,
+            text=passage.text,
+            stored_at=now,
         )
     return sorted(wanted.keys() - present), sorted(present - wanted.keys())
 
@@ -208,7 +207,7 @@ def allowed(unit: Unit, *, on: date) -> list[Passage]:
 
 def get(unit: Unit, *, passage_id: str) -> Passage | None:
     """The passage, or None."""
-    row = unit.first(select(_TABLE).where(_TABLE.c.id == passage_id))
+    row = unit.row(_TABLE, id=passage_id)
     return None if row is None else _passage(row)
 
 

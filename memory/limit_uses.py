@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Column, delete, func, insert, select
+from sqlalchemy import BigInteger, Column, delete, func, select
 from sqlmodel import Field
 
 from memory.errors import LimitExceeded
@@ -49,16 +49,15 @@ def use(unit: Unit, *, receipt_id: ReceiptId, uses: Sequence[LimitUse], now: dat
             used = unit.value(select(func.coalesce(func.sum(_TABLE.c.amount_minor), 0)).where(condition))
             if int(used) + wanted.amount_minor > wanted.max_amount_minor:
                 raise LimitExceeded(limit=wanted.limit, key=wanted.key)
-        unit.run(
-            insert(_TABLE).values(
-                receipt_id=receipt_id,
-                rule=wanted.limit,
-                key=wanted.key,
-                at=now,
-                count=wanted.count,
-                amount_minor=wanted.amount_minor,
-                currency=wanted.currency,
-            )
+        unit.insert(
+            _TABLE,
+            receipt_id=receipt_id,
+            rule=wanted.limit,
+            key=wanted.key,
+            at=now,
+            count=wanted.count,
+            amount_minor=wanted.amount_minor,
+            currency=wanted.currency,
         )
 
 

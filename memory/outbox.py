@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import UniqueConstraint, func, insert, select, update
+from sqlalchemy import UniqueConstraint, bindparam, func, select, update
 from sqlmodel import Field
 
 from memory.errors import RecordNotFound
@@ -33,6 +33,7 @@ class OutboxRow(Row, table=True):
 
 
 _TABLE = table_of(OutboxRow)
+_LAST_SEQ = select(func.max(_TABLE.c.seq)).where(_TABLE.c.conversation_id == bindparam("conversation_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +68,18 @@ def put(
     known = _get(unit, outgoing_id)
     if known is not None:
         return known
-    last = unit.value(select(func.max(_TABLE.c.seq)).where(_TABLE.c.conversation_id == conversation_id))
-    unit.run(
-        insert(_TABLE).values(
-            id=outgoing_id,
-            conversation_id=conversation_id,
-            seq=(last or 0) + 1,
-            place=place,
-            turn_id=turn_id,
-            part=part,
-            created_at=now,
-            delivered_at=None,
-            body=unit.vault.seal(conversation_key(conversation_id), _place(outgoing_id), text),
-        )
+    last = unit.value(_LAST_SEQ, conversation_id=conversation_id)
+    unit.insert(
+        _TABLE,
+        id=outgoing_id,
+        conversation_id=conversation_id,
+        seq=(last or 0) + 1,
+        place=place,
+        turn_id=turn_id,
+        part=part,
+        created_at=now,
+        delivered_at=None,
+        body=unit.vault.seal(conversation_key(conversation_id), _place(outgoing_id), text),
     )
     stored = _get(unit, outgoing_id)
     assert stored is not None  # noqa: S101  inserted above
@@ -146,7 +146,7 @@ def replies(unit: Unit, *, turn_ids: Sequence[TurnId]) -> dict[str, str]:
 
 
 def _get(unit: Unit, outgoing_id: str) -> Outgoing | None:
-    row = unit.first(select(_TABLE).where(_TABLE.c.id == outgoing_id))
+    row = unit.row(_TABLE, id=outgoing_id)
     return None if row is None else _outgoing(unit, row)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlmodel import Field
 
 from memory.errors import RecordNotFound
@@ -68,24 +68,23 @@ def save(
         return known
     reading = Reading(turn_id, ordinal, task, reasoner, prompt_version, input_digest, dict(output), at)
     owner = conversation_key(_conversation_of(unit, turn_id))
-    unit.run(
-        insert(_TABLE).values(
-            turn_id=turn_id,
-            ordinal=ordinal,
-            task=task,
-            reasoner=reasoner,
-            prompt_version=prompt_version,
-            input_digest=input_digest,
-            at=at,
-            body=unit.vault.seal(owner, _place(turn_id, ordinal), reading.output),
-        )
+    unit.insert(
+        _TABLE,
+        turn_id=turn_id,
+        ordinal=ordinal,
+        task=task,
+        reasoner=reasoner,
+        prompt_version=prompt_version,
+        input_digest=input_digest,
+        at=at,
+        body=unit.vault.seal(owner, _place(turn_id, ordinal), reading.output),
     )
     return reading
 
 
 def get(unit: Unit, *, turn_id: TurnId, ordinal: int) -> Reading | None:
     """The reading at this place, or None."""
-    row = unit.first(select(_TABLE).where((_TABLE.c.turn_id == turn_id) & (_TABLE.c.ordinal == ordinal)))
+    row = unit.row(_TABLE, turn_id=turn_id, ordinal=ordinal)
     return None if row is None else _reading(unit, row, _conversation_of(unit, turn_id))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
 from sqlmodel import Field
 
 from memory import approvals, limit_uses
@@ -138,7 +138,7 @@ def reserve(
         ApprovalError: The approval can't be spent on it.
         LimitExceeded: A limit is used up.
     """
-    live = _one(unit, _TABLE.c.live_key == key)
+    live = _one(unit, live_key=key)
     if live is not None:
         if live.request_id == request.id:
             return live
@@ -149,31 +149,30 @@ def reserve(
     if approval is not None:
         approval_id, version, approved = approval
         approvals.spend(unit, approval_id=approval_id, version=version, digest=approved)
-    if _one(unit, _TABLE.c.id == receipt_id) is not None:
+    if _one(unit, id=receipt_id) is not None:
         receipt_id = ReceiptId(f"{receipt_id}.{attempt}")
     limit_uses.use(unit, receipt_id=receipt_id, uses=limits, now=now)
     body: dict[str, Json] = {"arguments": dict(request.arguments), "result": None}
-    unit.run(
-        insert(_TABLE).values(
-            id=receipt_id,
-            key=key,
-            live_key=key,
-            request_id=request.id,
-            approval_id=approval[0] if approval else None,
-            turn_id=turn_id,
-            case_id=case_id,
-            conversation_id=conversation_id,
-            tool=request.tool,
-            state="reserved",
-            attempt=attempt,
-            reserved_at=now,
-            started_at=None,
-            ended_at=None,
-            error_code="",
-            owner=owner,
-            lease_until=now + timedelta(seconds=lease_s),
-            body=unit.vault.seal(conversation_key(conversation_id), _place(receipt_id), body),
-        )
+    unit.insert(
+        _TABLE,
+        id=receipt_id,
+        key=key,
+        live_key=key,
+        request_id=request.id,
+        approval_id=approval[0] if approval else None,
+        turn_id=turn_id,
+        case_id=case_id,
+        conversation_id=conversation_id,
+        tool=request.tool,
+        state="reserved",
+        attempt=attempt,
+        reserved_at=now,
+        started_at=None,
+        ended_at=None,
+        error_code="",
+        owner=owner,
+        lease_until=now + timedelta(seconds=lease_s),
+        body=unit.vault.seal(conversation_key(conversation_id), _place(receipt_id), body),
     )
     return get(unit, receipt_id=receipt_id)
 
@@ -197,27 +196,26 @@ def record_read(
     if known is not None:
         return known
     body: dict[str, Json] = {"arguments": dict(request.arguments), "result": dict(result)}
-    unit.run(
-        insert(_TABLE).values(
-            id=receipt_id,
-            key=f"read:{request.id}",
-            live_key=None,
-            request_id=request.id,
-            approval_id=None,
-            turn_id=turn_id,
-            case_id=case_id,
-            conversation_id=conversation_id,
-            tool=request.tool,
-            state=state,
-            attempt=1,
-            reserved_at=now,
-            started_at=now,
-            ended_at=now,
-            error_code=error_code,
-            owner=owner,
-            lease_until=now,
-            body=unit.vault.seal(conversation_key(conversation_id), _place(receipt_id), body),
-        )
+    unit.insert(
+        _TABLE,
+        id=receipt_id,
+        key=f"read:{request.id}",
+        live_key=None,
+        request_id=request.id,
+        approval_id=None,
+        turn_id=turn_id,
+        case_id=case_id,
+        conversation_id=conversation_id,
+        tool=request.tool,
+        state=state,
+        attempt=1,
+        reserved_at=now,
+        started_at=now,
+        ended_at=now,
+        error_code=error_code,
+        owner=owner,
+        lease_until=now,
+        body=unit.vault.seal(conversation_key(conversation_id), _place(receipt_id), body),
     )
     return get(unit, receipt_id=receipt_id)
 
@@ -228,7 +226,7 @@ def get(unit: Unit, *, receipt_id: ReceiptId) -> Receipt:
     Raises:
         RecordNotFound: There is none.
     """
-    found = _one(unit, _TABLE.c.id == receipt_id)
+    found = _one(unit, id=receipt_id)
     if found is None:
         raise RecordNotFound("receipt", receipt_id)
     return found
@@ -291,7 +289,7 @@ def of_request(unit: Unit, *, request_id: RequestId) -> Receipt | None:
 
 def of_key(unit: Unit, *, key: str) -> Receipt | None:
     """The live receipt of an effect, or None."""
-    return _one(unit, _TABLE.c.live_key == key)
+    return _one(unit, live_key=key)
 
 
 def of_turn(unit: Unit, *, turn_id: TurnId) -> list[Receipt]:
@@ -313,18 +311,15 @@ def _move(unit: Unit, known: Receipt, state: ReceiptState, *, of: Sequence[str],
     """Compare and set: only from the state that was read, and only if that state allows it."""
     if known.state not in of:
         raise ReceiptStateError(known.id, state=known.state, wanted=state)
-    moved = unit.run(
-        update(_TABLE)
-        .where((_TABLE.c.id == known.id) & (_TABLE.c.state == known.state) & (_TABLE.c.owner == known.owner))
-        .values(state=state, **values)
-    )
+    where = {"id": known.id, "state": known.state, "owner": known.owner}
+    moved = unit.change(_TABLE, where, state=state, **values)
     if moved != 1:
         raise ReceiptStateError(known.id, state="changed meanwhile", wanted=state)
     return get(unit, receipt_id=known.id)
 
 
-def _one(unit: Unit, condition: Any) -> Receipt | None:
-    row = unit.first(select(_TABLE).where(condition))
+def _one(unit: Unit, **equals: str) -> Receipt | None:
+    row = unit.row(_TABLE, **equals)
     return None if row is None else _receipt(unit, row)
 
 

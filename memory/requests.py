@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import Column, UniqueConstraint, func, insert, select
+from sqlalchemy import Column, UniqueConstraint, func, select
 from sqlmodel import Field
 
 from memory import receipts
@@ -26,8 +26,8 @@ from policies.words import (
 )
 
 Phase = Literal["guard", "confirm", "act", "reopened", "edit", "ledger"]
-"""guard: before anything; confirm: allowed as soon as the customer says yes; act: again, just before the call; reopened:
-what was approved no longer holds; edit: of a person's change; ledger: the permit could not be spent."""
+"""guard: before anything; confirm: allowed as soon as the customer says yes; act: again, just before the call;
+reopened: what was approved no longer holds; edit: of a person's change; ledger: the permit could not be spent."""
 
 
 class RequestTable(Row, table=True):
@@ -123,20 +123,19 @@ def save_request(
     )
     if row is not None:
         return _request_row(unit, row)
-    unit.run(
-        insert(_REQUESTS).values(
-            id=request.id,
-            turn_id=turn_id,
-            ordinal=ordinal,
-            supersedes=supersedes or "",
-            case_id=case_id,
-            conversation_id=conversation_id,
-            tool=request.tool,
-            specialist=request.specialist,
-            step=step,
-            created_at=now,
-            body=unit.vault.seal(conversation_key(conversation_id), _place(request.id), request_to_json(request)),
-        )
+    unit.insert(
+        _REQUESTS,
+        id=request.id,
+        turn_id=turn_id,
+        ordinal=ordinal,
+        supersedes=supersedes or "",
+        case_id=case_id,
+        conversation_id=conversation_id,
+        tool=request.tool,
+        specialist=request.specialist,
+        step=step,
+        created_at=now,
+        body=unit.vault.seal(conversation_key(conversation_id), _place(request.id), request_to_json(request)),
     )
     return RequestRow(request, turn_id, ordinal, supersedes, case_id, conversation_id, now, step)
 
@@ -147,7 +146,7 @@ def get_request(unit: Unit, *, request_id: RequestId) -> RequestRow:
     Raises:
         RecordNotFound: There is none.
     """
-    row = unit.first(select(_REQUESTS).where(_REQUESTS.c.id == request_id))
+    row = unit.row(_REQUESTS, id=request_id)
     if row is None:
         raise RecordNotFound("request", request_id)
     return _request_row(unit, row)
@@ -221,16 +220,15 @@ def save_decision(
         created_at=now,
     )
     body: dict[str, Json] = {"decision": stored.decision, "situation": stored.situation}
-    unit.run(
-        insert(_DECISIONS).values(
-            request_id=request_id,
-            ordinal=count,
-            phase=phase,
-            effect=stored.effect,
-            policy_version=stored.policy_version,
-            created_at=now,
-            body=unit.vault.seal(conversation_key(request.conversation_id), _decision_place(request_id, count), body),
-        )
+    unit.insert(
+        _DECISIONS,
+        request_id=request_id,
+        ordinal=count,
+        phase=phase,
+        effect=stored.effect,
+        policy_version=stored.policy_version,
+        created_at=now,
+        body=unit.vault.seal(conversation_key(request.conversation_id), _decision_place(request_id, count), body),
     )
     return stored
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import JSON, insert, select, update
+from sqlalchemy import JSON, select, update
 from sqlmodel import Field
 
 from memory.errors import RecordNotFound
@@ -60,16 +60,15 @@ def save(
     """Store a content once."""
     known = get(unit, hash=hash)
     if known is None:
-        unit.run(
-            insert(_TABLE).values(
-                hash=hash,
-                kind=kind,
-                name=name,
-                content=dict(content),
-                saved_at=now,
-                activated_at=None,
-                is_active=False,
-            )
+        unit.insert(
+            _TABLE,
+            hash=hash,
+            kind=kind,
+            name=name,
+            content=dict(content),
+            saved_at=now,
+            activated_at=None,
+            is_active=False,
         )
         known = get(unit, hash=hash)
     assert known is not None  # noqa: S101  inserted above
@@ -94,7 +93,7 @@ def activate(unit: Unit, *, hash: str, now: datetime) -> Snapshot:  # noqa: A002
         return known
     same = (_TABLE.c.kind == known.kind) & (_TABLE.c.name == known.name)
     unit.run(update(_TABLE).where(same).values(is_active=False))
-    unit.run(update(_TABLE).where(_TABLE.c.hash == hash).values(is_active=True, activated_at=now))
+    unit.change(_TABLE, {"hash": hash}, is_active=True, activated_at=now)
     activated = get(unit, hash=hash)
     assert activated is not None  # noqa: S101  found above
     return activated

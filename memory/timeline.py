@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import UniqueConstraint, func, insert, select
+from sqlalchemy import UniqueConstraint, bindparam, func, select
 from sqlmodel import Field
 
 from memory.rows import Moment, Row, table_of
@@ -46,6 +46,7 @@ class TimelineRow(Row, table=True):
 
 
 _TABLE = table_of(TimelineRow)
+_LAST_SEQ = select(func.max(_TABLE.c.seq)).where(_TABLE.c.conversation_id == bindparam("conversation_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,10 @@ def append(
 ) -> Entry:
     """Add an entry; with a dedupe key once per conversation, and then the first one stands."""
     if dedupe_key is not None:
-        row = unit.first(
-            select(_TABLE).where((_TABLE.c.conversation_id == conversation_id) & (_TABLE.c.dedupe_key == dedupe_key))
-        )
+        row = unit.row(_TABLE, conversation_id=conversation_id, dedupe_key=dedupe_key)
         if row is not None:
             return _entry(unit, row)
-    last = unit.value(select(func.max(_TABLE.c.seq)).where(_TABLE.c.conversation_id == conversation_id))
+    last = unit.value(_LAST_SEQ, conversation_id=conversation_id)
     entry = Entry(
         conversation_id=conversation_id,
         seq=(last or 0) + 1,
@@ -94,18 +93,17 @@ def append(
         at=at,
         body=dict(body),
     )
-    unit.run(
-        insert(_TABLE).values(
-            conversation_id=conversation_id,
-            seq=entry.seq,
-            case_id=case_id,
-            turn_id=turn_id,
-            kind=kind,
-            author=author,
-            at=at,
-            dedupe_key=dedupe_key,
-            body=unit.vault.seal(conversation_key(conversation_id), _place(conversation_id, entry.seq), entry.body),
-        )
+    unit.insert(
+        _TABLE,
+        conversation_id=conversation_id,
+        seq=entry.seq,
+        case_id=case_id,
+        turn_id=turn_id,
+        kind=kind,
+        author=author,
+        at=at,
+        dedupe_key=dedupe_key,
+        body=unit.vault.seal(conversation_key(conversation_id), _place(conversation_id, entry.seq), entry.body),
     )
     return entry
 
@@ -120,9 +118,7 @@ def of_conversation(unit: Unit, *, conversation_id: ConversationId, limit: int |
 
 def by_key(unit: Unit, *, conversation_id: ConversationId, dedupe_key: str) -> Entry | None:
     """The entry with this key, or None."""
-    row = unit.first(
-        select(_TABLE).where((_TABLE.c.conversation_id == conversation_id) & (_TABLE.c.dedupe_key == dedupe_key))
-    )
+    row = unit.row(_TABLE, conversation_id=conversation_id, dedupe_key=dedupe_key)
     return None if row is None else _entry(unit, row)
 
 

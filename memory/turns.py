@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import JSON, insert, select, update
+from sqlalchemy import JSON, select
 from sqlmodel import Field
 
 from memory import inbox, outbox
@@ -77,21 +77,20 @@ def start(
     known = get(unit, turn_id=turn_id)
     if known is not None:
         return known
-    unit.run(
-        insert(_TABLE).values(
-            id=turn_id,
-            conversation_id=conversation_id,
-            case_id=case_id,
-            item_seqs=list(item_seqs),
-            first_seq=min(item_seqs),
-            state="running",
-            outcome=None,
-            threads=1,
-            approval_id=None,
-            versions=dict(versions),
-            started_at=now,
-            ended_at=None,
-        )
+    unit.insert(
+        _TABLE,
+        id=turn_id,
+        conversation_id=conversation_id,
+        case_id=case_id,
+        item_seqs=list(item_seqs),
+        first_seq=min(item_seqs),
+        state="running",
+        outcome=None,
+        threads=1,
+        approval_id=None,
+        versions=dict(versions),
+        started_at=now,
+        ended_at=None,
     )
     inbox.assign(unit, seqs=item_seqs, turn_id=turn_id)
     return _existing(unit, turn_id)
@@ -123,8 +122,9 @@ def park(
 
 def resume(unit: Unit, *, turn_id: TurnId) -> int:
     """Go on with a turn in a new thread; how many threads that makes."""
-    _change(unit, turn_id, state="running", threads=_TABLE.c.threads + 1, ended_at=None)
-    return _existing(unit, turn_id).threads
+    known = _existing(unit, turn_id)
+    _change(unit, turn_id, state="running", threads=known.threads + 1, ended_at=None)
+    return known.threads + 1
 
 
 def finish(unit: Unit, *, turn_id: TurnId, outcome: str, now: datetime) -> Turn:
@@ -171,7 +171,7 @@ def _existing(unit: Unit, turn_id: TurnId) -> Turn:
 
 
 def _change(unit: Unit, turn_id: TurnId, **values: Any) -> None:
-    if unit.run(update(_TABLE).where(_TABLE.c.id == turn_id).values(**values)) == 0:
+    if unit.change(_TABLE, {"id": turn_id}, **values) == 0:
         raise RecordNotFound("turn", turn_id)
 
 

@@ -15,7 +15,7 @@ from typing import NewType
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import Field
 
@@ -44,6 +44,7 @@ class KeyRow(Row, table=True):
 
 
 _KEYS = table_of(KeyRow)
+_BY_OWNER = select(_KEYS.c.wrapped, _KEYS.c.wrapped_by).where(_KEYS.c.owner == bindparam("owner"))
 
 
 def conversation_key(conversation_id: ConversationId) -> KeyOwner:
@@ -220,7 +221,7 @@ class Vault:
         return key
 
     def _load(self, owner: str, *, create: bool) -> _Key:
-        row = self._session.execute(select(_KEYS.c.wrapped, _KEYS.c.wrapped_by).where(_KEYS.c.owner == owner)).first()
+        row = self._session.execute(_BY_OWNER, {"owner": owner}).first()
         if row is None:
             if not create:
                 raise KeyGone(owner)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from graphs.playbook import Playbook, load_playbook
-from playbooks.retail.fixtures import build
 from policies.examples import run_examples
 from policies.words import (
     ActionRequest,
@@ -109,9 +108,8 @@ def playbook() -> Playbook:
 
 
 @pytest.fixture
-async def court(playbook: Playbook, tmp_path: Path) -> AsyncIterator[Court]:
-    build(tmp_path, now=NOW)
-    systems = await playbook.open_systems(tmp_path)
+async def court(playbook: Playbook, records: Path) -> AsyncIterator[Court]:
+    systems = await playbook.open_systems(records)
     yield Court(playbook, dict(systems))
     for system in systems.values():
         await system.close()

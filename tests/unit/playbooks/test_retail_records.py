@@ -49,10 +49,9 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    build(tmp_path, now=NOW)
-    systems = await open_systems(tmp_path)
-    yield Desk(tmp_path, systems)
+async def desk(records: Path) -> AsyncIterator[Desk]:
+    systems = await open_systems(records)
+    yield Desk(records, systems)
     for system in systems.values():
         await system.close()
 

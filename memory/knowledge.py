@@ -205,6 +205,12 @@ def allowed(unit: Unit, *, on: date) -> list[Passage]:
     return [_passage(row) for row in unit.rows(statement)]
 
 
+def stored(unit: Unit) -> list[Passage]:
+    """All passages, allowed or not: what the index holds."""
+    statement = select(_TABLE).order_by(_TABLE.c.article_id, _TABLE.c.version, _TABLE.c.ordinal)
+    return [_passage(row) for row in unit.rows(statement)]
+
+
 def get(unit: Unit, *, passage_id: str) -> Passage | None:
     """The passage, or None."""
     row = unit.row(_TABLE, id=passage_id)

@@ -13,9 +13,10 @@ _SHORTEST_STEM = 3
 
 _FILLERS = """
 a about am an and any are as at be because been but by can could did do does doing for from get give go got had has
-have having he hello hey hi her his how i if in is it its just know let like long make many may me might much must my
-need no not of on or our please she should so some such take tell than thank thanks that the their them then there these
-they this those to too up us want was we were what when where which who whom whose why will with would you your yours
+have having he hello help her hey hi his how i if in is it its just know let like long make many may me might much
+must my need no not of on or our please she should so some such take tell than thank thanks that the their them then
+there these they this those to too up us want was we were what when where which who whom whose why will with would you
+your yours
 """
 _STOP_WORDS = frozenset(_FILLERS.split())
 

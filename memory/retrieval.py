@@ -72,7 +72,7 @@ class Retriever:
         """
         if not allowed or not question.strip():
             return []
-        lexicon = self._lexicon_of(allowed)
+        lexicon = await self._lexicon_of(allowed)
         coverage = lexicon.coverage(question)
         fitting = [place for place, share in enumerate(coverage) if share >= self._minimum]
         if not fitting:
@@ -85,12 +85,12 @@ class Retriever:
             Scored(allowed[fitting[place]], float(scores[place]), float(coverage[fitting[place]])) for place in order
         ]
 
-    def _lexicon_of(self, allowed: Sequence[Passage]) -> Lexicon:
+    async def _lexicon_of(self, allowed: Sequence[Passage]) -> Lexicon:
         """The prepared texts; kept while the same passages are asked for."""
         key = tuple(passage.id for passage in allowed)
         kept = self._lexicon
         if kept is None or kept[0] != key:
-            kept = (key, Lexicon([_searched(passage) for passage in allowed]))
+            kept = (key, await asyncio.to_thread(Lexicon, [_searched(passage) for passage in allowed]))
             self._lexicon = kept
         return kept[1]
 

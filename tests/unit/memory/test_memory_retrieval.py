@@ -129,6 +129,7 @@ async def test_only_approved_and_valid_articles_are_allowed(store: Store, now: d
     assert (len(came), went) == (6, [])
     allowed = await store.read(lambda unit: knowledge.allowed(unit, on=date(2026, 11, 21)))
     assert [passage.article_id for passage in allowed] == ["always", "valid"]
+    assert len(await store.read(knowledge.stored)) == 6
     came, went = await store.write(lambda unit: knowledge.store(unit, articles=articles[1:], now=now))
     assert (came, len(went)) == ([], 1)
     found = await store.read(lambda unit: knowledge.get(unit, passage_id=allowed[0].id))

@@ -1,0 +1,30 @@
+"""Errors of evals.
+
+EvalError
+├── SamplesUnreadable   a file of samples has a line that isn't what its form says
+└── NothingToPlay       a file of samples has nothing to play
+"""
+
+from pathlib import Path
+
+
+class EvalError(Exception):
+    """An evaluation could not be made."""
+
+
+class SamplesUnreadable(EvalError):
+    """A line of a file of samples can't be read."""
+
+    def __init__(self, file: Path, line: int, *, problem: str) -> None:
+        super().__init__(
+            f"{file}, line {line}: {problem}. One JSON object per line is expected; fix or remove the line."
+        )
+        self.file, self.line, self.problem = file, line, problem
+
+
+class NothingToPlay(EvalError):
+    """A file of samples has nothing to play."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"{file} has no conversation in which a customer says something. Give another file.")
+        self.file = file

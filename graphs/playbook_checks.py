@@ -19,8 +19,13 @@ ENTITY_KINDS = frozenset(
 )
 """What a slot can be filled with, besides the kinds that the playbook has patterns for."""
 
-TEMPLATE_VALUES = frozenset({"approval", "options"})
-"""What templates may show besides evidence and slots."""
+TEMPLATE_VALUES = frozenset(
+    {"approval", "options", "records", "slots", "reason", "amount", "args", "verdict", "details", "answer"}
+)
+"""What templates may show besides evidence, slots and arguments."""
+
+OPTIONAL_TEMPLATES = frozenset({"acknowledge", "answer", "ask_identity_other"})
+"""Templates that a playbook may have; so are `ask_identity_<slot>` and, for open journeys, `result_<returns>`."""
 
 TEMPLATES_OF_STEPS = ("confirm", "waiting", "rejected")
 _SOURCE = re.compile(r"(slot|evidence|value|fact):(.*)", re.DOTALL)
@@ -108,10 +113,14 @@ def _templates(parts: Parts) -> Iterator[Mistake]:
     path: YamlPath = ("voice", "templates")
     for name in sorted(REQUIRED_TEMPLATES - set(templates)):
         yield parts.document.mistake(path, f"The template {name} is missing.", f"{name}: …")
-    used = REQUIRED_TEMPLATES | {name for journey in parts.journeys for _, name in _templates_of(journey.value)}
+    used = REQUIRED_TEMPLATES | OPTIONAL_TEMPLATES
+    used |= {name for journey in parts.journeys for _, name in _templates_of(journey.value)}
+    used |= {f"ask_identity_{slot}" for method in parts.verification for slot in method.slots.values()}
+    used |= {f"result_{spec.returns}" for journey in parts.journeys for spec in _tools_of(parts, journey.value)}
     slots = {need.slot for journey in parts.journeys for need in journey.value.needs}
     slots |= {slot for method in parts.verification for slot in method.slots.values()}
-    known = {spec.returns for spec in parts.tools} | slots | TEMPLATE_VALUES
+    arguments = {name for spec in parts.tools for name in spec.arguments.model_fields}
+    known = {spec.returns for spec in parts.tools} | slots | arguments | TEMPLATE_VALUES
     for name, text in templates.items():
         if name not in used:
             yield parts.document.mistake((*path, name), f"Nothing uses the template {name}.", _near(name, used))
@@ -123,6 +132,11 @@ def _templates(parts: Parts) -> Iterator[Mistake]:
                 yield parts.document.mistake(
                     (*path, name), f"{name}: nothing is known under {{{shown}}}.", _near(root, known)
                 )
+
+
+def _tools_of(parts: Parts, journey: Journey) -> Iterator[ToolSpec]:
+    """The tools that an open journey names and that exist."""
+    return (parts.tools.get(name) for name in journey.tools if journey.kind == "open" and name in parts.tools)
 
 
 def _queues_of_policies(parts: Parts) -> Iterator[Mistake]:

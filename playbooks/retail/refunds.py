@@ -22,8 +22,9 @@ class Due:
 def due_for(order: Order, *, item_ids: Collection[str] | None = None, claim: str = "none") -> Due:
     """Work out what is due, from the records first and the customer's claim second.
 
-    Goods that came back are due by their price, without those that can't be returned where there are others. A lost parcel, and goods that are faulty as the customer says, are due
-    with the shipping cost when everything in the order is. Whether the time limits hold is policy's to say.
+    Goods that came back are due by their price, without those that can't be returned where there are others. A lost
+    parcel, and goods that are faulty as the customer says, are due with the shipping cost when everything in the order
+    is. Whether the time limits hold is policy's to say.
 
     Args:
         order: As recorded now.

@@ -134,7 +134,8 @@ async def list_orders(arguments: NoArguments, context: ToolContext) -> ToolResul
         }
         for order in orders
     ]
-    return ToolResult({"count": len(listed), "orders": listed})
+    summary: list[Json] = [f"{order.id} ({', '.join(item.label for item in order.items)})" for order in orders]
+    return ToolResult({"count": len(listed), "orders": listed, "summary": summary})
 
 
 async def get_order(arguments: OneOrder, context: ToolContext) -> ToolResult:

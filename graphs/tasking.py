@@ -46,6 +46,7 @@ async def workflow_task(ctx: TurnContext, state: TurnState) -> WorkflowTask:
         clarify=clarify_of(reading, matter),
         pending=matter.pending,
         tools=sorted(journey.allowed_tools) if journey else [],
+        passages=state.get("passages"),
         now=ctx.now,
     )
 

@@ -1,4 +1,4 @@
-"""Putting the company together for one playbook: what is known without a model, the prompts, and the five specialists."""
+"""Putting the company together for one playbook: the local reasoner, the prompts, and the five specialists."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -6,36 +6,52 @@ from typing import Literal
 Answer = Literal["yes", "no", "unclear"]
 
 YES = re.compile(
-    r"^(?:yes|yep|yeah|yup|yea|ya|sure|ok|okay|k|correct|right|exactly|absolutely|definitely|certainly|of course|confirm|"
-    r"confirmed|i confirm|i agree|agreed|go ahead|please do|do it|proceed|go for it|sounds good|sounds right|looks good|looks right|"
-    r"looks correct|that all looks (?:good|right|correct)|that looks (?:good|right|correct)|it (?:all )?looks (?:good|right|correct)|all good|perfect|fine|great|please go ahead|please proceed|please confirm|that's (?:right|correct|fine|it|perfect|good)|"
-    r"that is (?:right|correct|fine)|that works|works for me|all correct|it's correct|everything is correct|please|affirmative|👍|✅)(?![\w'])"
+    r"^(?:yes|yep|yeah|yup|yea|ya|sure|ok|okay|k|correct|right|exactly|absolutely|definitely|certainly|"
+    r"of course|confirm|"
+    r"confirmed|i confirm|i agree|agreed|go ahead|please do|do it|proceed|go for it|sounds good|"
+    r"sounds right|looks good|looks right|"
+    r"looks correct|that all looks (?:good|right|correct)|that looks (?:good|right|correct)|"
+    r"it (?:all )?looks (?:good|right|correct)|all good|perfect|fine|great|please go ahead|please proceed|"
+    r"please confirm|that's (?:right|correct|fine|it|perfect|good)|"
+    r"that is (?:right|correct|fine)|that works|works for me|all correct|it's correct|"
+    r"everything is correct|please|affirmative|👍|✅)(?![\w'])"
 )
 NO = re.compile(
-    r"^(?:no|nope|nah|never ?mind|stop|don't|dont|do not|not now|not yet|negative|leave it|forget (?:it|about it)|hold on|hold off|"
-    r"wait|cancel that|i don't|i do not|i've changed my mind|i changed my mind|i'd rather not|actually no|absolutely not|"
+    r"^(?:no|nope|nah|never ?mind|stop|don't|dont|do not|not now|not yet|negative|leave it|forget (?:it|"
+    r"about it)|hold on|hold off|"
+    r"wait|cancel that|i don't|i do not|i've changed my mind|i changed my mind|i'd rather not|actually no|"
+    r"absolutely not|"
     r"definitely not|of course not|please don't|please do not|please stop|👎|❌)(?![\w'])"
 )
 FILLER = re.compile(
-    r"^(?:(?:oh|ah|um+|uh+|well|hmm+|hi|hello|hey|thanks|thank you|so|and|alright|all right|[a-d][.)]|great|perfect|awesome|cool|"
+    r"^(?:(?:oh|ah|um+|uh+|well|hmm+|hi|hello|hey|thanks|thank you|so|and|alright|all right|[a-d][.)]|"
+    r"great|perfect|awesome|cool|"
     r"wonderful|excellent|good|got it|i see|understood)[\s,.!…—–:-]+)+"
 )
 NO_CONTENT = frozenset(
-    """yes yep yeah yup yea ya sure ok okay k correct right exactly absolutely definitely certainly of course confirm confirmed
-    confirming i agree agreed go going ahead please do does it proceed for sounds good great looks look all perfect fine that
-    thats that's this the these those is are am it's i'd i'll i'm like to want would be with and a an my me you your as works work
-    well very much thanks thank so lovely awesome cool excellent wonderful happy everything is its make made process submit
-    complete finish finalize finalise place now today immediately asap away away then just done doing help helping appreciate
-    really oh ah um uh hmm alright one both them him her here there again by way in summarized summarised listed shown stated described
-    outlined described above exactly details detail summary from on at we we're affirmative approve approved approval
-    cheers kindly gladly totally quickly soon possible patience taking care handling handle sorting sort out getting get
-    explaining explanation let's lets carry start started thing those these changes correct 👍 ✅""".split()
+    re.findall(
+        r"\S+",
+        """yes yep yeah yup yea ya sure ok okay k correct right exactly absolutely definitely certainly of course
+        confirm confirmed confirming i agree agreed go going ahead please do does it proceed for sounds good
+        great looks look all perfect fine that thats that's this the these those is are am it's i'd i'll i'm
+        like to want would be with and a an my me you your as works work well very much thanks thank so
+        lovely awesome cool excellent wonderful happy everything is its make made process submit complete
+        finish finalize finalise place now today immediately asap away away then just done doing help
+        helping appreciate really oh ah um uh hmm alright one both them him her here there again by way in
+        summarized summarised listed shown stated described outlined described above exactly details detail
+        summary from on at we we're affirmative approve approved approval cheers kindly gladly totally
+        quickly soon possible patience taking care handling handle sorting sort out getting get explaining
+        explanation let's lets carry start started thing those these changes correct 👍 ✅""",
+    )
 )
 """Words that neither add nor change anything beside a yes."""
 
 TURNING = frozenset(
-    """not no never don't dont but except if only instead other another different unless without until before after however
-    though rather change""".split()
+    re.findall(
+        r"\S+",
+        """not no never don't dont but except if only instead other another different unless without until before after
+        however though rather change""",
+    )
 )
 """Words that turn or condition a yes, even where the details we showed hold them too."""
 
@@ -47,8 +63,8 @@ WORD = re.compile(r"[\w'#@.+-]*\w|[👍✅👎❌]")
 def read_confirmation(text: str, *, shown: str = "") -> Answer:
     """How the customer answered the details they were shown.
 
-    "yes" takes words for it and nothing that could add, change or condition anything: every other word must be one that was
-    shown. "no" takes a plain refusal first. All the rest is "unclear", and asked again.
+    "yes" takes words for it and nothing that could add, change or condition anything: every other word must be one that
+    was shown. "no" takes a plain refusal first. All the rest is "unclear", and asked again.
 
     Args:
         text: The whole message.

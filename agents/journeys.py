@@ -31,7 +31,8 @@ class Need(_Sheet):
 
     slot: str
     kind: str
-    """What kind of entity fills it: order_id, email, postcode, phone, name, date, amount, items, address, text, choice."""
+    """What kind of entity fills it: order_id, email, postcode, phone, name, date, amount, items, address, text,
+    choice."""
     ask: str
     """Reply template that asks for it."""
     ask_again: str = ""
@@ -60,12 +61,13 @@ class Step(_Sheet):
     """Skipped when these slots are all filled by the customer already: listing orders when the order is known."""
     tool: str = ""
     arguments: dict[str, str] = Field(default_factory=dict)
-    """Argument → where it comes from: "slot:order_id", "evidence:quote.amount_minor", "value:EUR". A slot without a value
-    leaves an optional argument out."""
+    """Argument → where it comes from: "slot:order_id", "evidence:quote.amount_minor", "value:EUR". A slot without a
+    value leaves an optional argument out."""
     check: str = ""
     """Decision table that says what this customer may have; exactly one of `tool`, `check` and `owner: person`."""
     inputs: dict[str, str] = Field(default_factory=dict)
-    """For a check: table input → source, in the same words as `arguments`. Facts of the next write step's tool are there by their own names: "fact:order.status"."""
+    """For a check: table input → source, in the same words as `arguments`. Facts of the next write step's tool are
+    there by their own names: "fact:order.status"."""
     refusals: dict[str, str] = Field(default_factory=dict)
     """Refusal code of the tool, or verdict of the check, → reply template that ends the journey. "*" for any other."""
     confirm: str = ""
@@ -110,7 +112,7 @@ class Journey(_Sheet):
     done: str = ""
     """Reply template when complete."""
     done_by: dict[str, dict[str, str]] = Field(default_factory=dict)
-    """Reply template by the value of an evidence path: {"order.status": {"shipped": "status_shipped", "*": "status_other"}}."""
+    """Reply template by the value of an evidence path: {"order.status": {"shipped": "status_shipped", "*": "x"}}."""
     completion: Completion | None = None
 
     @property

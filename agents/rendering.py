@@ -1,4 +1,4 @@
-"""Filling a draft's {placeholders} from evidence: money as money, dates as the brand writes them, never a brace left over."""
+"""Filling a draft's {placeholders} from evidence: money as money, dates in the brand's way, never a brace left over."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ class Rendered:
     missing: tuple[str, ...]
     """Paths without a value, in order. With any of these the text must not be sent."""
     free_spans: tuple[tuple[int, int], ...]
-    """Where the text is not from values: (start, end) pairs, in order. Only there can a draft claim something itself."""
+    """Where the text is not from values: (start, end) pairs, in order. Only there can a draft claim anything itself."""
 
 
 def render(text: str, values: Mapping[str, Json], voice: Voice) -> Rendered:
@@ -74,8 +74,8 @@ def placeholders(text: str) -> tuple[str, ...]:
 def values_of(known: Sequence[Known], cues: Sequence[Cue]) -> dict[str, Json]:
     """What the placeholders of a draft may refer to.
 
-    Evidence by name (of several rows of a name the latest), and each cue's own view under "cue1", "cue2", …: the rows it
-    pins, its extra values, its records as labels. What a customer said is no evidence and is not there.
+    Evidence by name (of several rows of a name the latest), and each cue's own view under "cue1", "cue2", …: the rows
+    it pins, its extra values, its records as labels. What a customer said is no evidence and is not there.
     """
     rows = {row.id: row for row in known}
     values: dict[str, Json] = {row.name: row.value for row in known if row.kind not in SAID}

@@ -1,4 +1,4 @@
-"""The five specialists: each states its task, takes an answer from whoever it was given, and believes none unchecked."""
+"""The five specialists: each states its task, takes an answer from whom it was given, and believes none unchecked."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

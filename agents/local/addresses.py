@@ -4,45 +4,114 @@ import re
 from dataclasses import dataclass
 
 STREET_WORDS = (
-    r"street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|way|court|ct|place|pl|square|sq|terrace|close|crescent|"
+    r"street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|way|court|ct|place|pl|square|sq|terrace|"
+    r"close|crescent|"
     r"gardens|grove|hill|highway|hwy|parkway|pkwy|circle|row|mews|walk|quay|park|path"
 )
 STREET_PATTERNS = (
     # 42 Elm Street
-    rf"\d{{1,5}}[a-z]?(?:\s+(?:[NSEW]\.?|north|south|east|west))?\s+(?:[A-Z][\w'’.-]*\s+){{1,4}}(?i:{STREET_WORDS})\b\.?",
+    rf"\d{{1,5}}[a-z]?(?:\s+(?:[NSEW]\.?|north|south|east|"
+    rf"west))?\s+(?:[A-Z][\w'’.-]*\s+){{1,4}}(?i:{STREET_WORDS})\b\.?",
     # 101 Highway
     rf"\d{{1,5}}\s+(?i:{STREET_WORDS})\b",
     # 12 rue de la Paix, 12bis, Rue Oberkampf
-    r"\d{1,4}(?:\s?(?:bis|ter))?,?\s+(?i:rue|avenue|boulevard|place|chemin|allée|impasse|quai|cours)\s+[\w'’ -]{3,40}?(?=,|\n|$|\s\d{4,5}\b)",
+    r"\d{1,4}(?:\s?(?:bis|ter))?,?\s+(?i:rue|avenue|boulevard|place|chemin|allée|impasse|quai|"
+    r"cours)\s+[\w'’ -]{3,40}?(?=,|\n|$|\s\d{4,5}\b)",
     # Rue Oberkampf 12, Via Roma 3, Calle Mayor 5
-    r"(?i:rue|via|viale|piazza|corso|calle|avenida|plaza|rua|paseo|carrer|largo)\s+[A-ZÀ-Ý][\w'’ .-]{2,40}?,?\s+\d{1,4}[a-z]?\b",
+    r"(?i:rue|via|viale|piazza|corso|calle|avenida|plaza|rua|paseo|carrer|"
+    r"largo)\s+[A-ZÀ-Ý][\w'’ .-]{2,40}?,?\s+\d{1,4}[a-z]?\b",
     # Lindenstraße 12, Kerkstraat 5, Storgatan 3B, Am Markt 7
-    r"(?:[A-ZÀ-Ý][\w'’-]*\s+){0,3}[A-ZÀ-Ý][\w'’-]*(?:straße|strasse|str\.|weg|platz|allee|gasse|ufer|damm|ring|straat|laan|gracht|plein|"
+    r"(?:[A-ZÀ-Ý][\w'’-]*\s+){0,3}[A-ZÀ-Ý][\w'’-]*(?:straße|strasse|str\.|weg|platz|allee|gasse|ufer|damm|"
+    r"ring|straat|laan|gracht|plein|"
     r"kade|gatan|gata|vägen|gade|vej|katu|tie)\s+\d{1,4}\s?[a-z]?\b",
     r"(?:Am|An der|Auf der|Im|Zum|Zur)\s+[A-ZÀ-Ý][\w-]+\s+\d{1,4}[a-z]?\b",
     r"(?:[A-ZÀ-Ý][\w'’-]*\s+){0,2}(?:Straße|Strasse|Weg|Platz|Allee|Gasse)\s+\d{1,4}\s?[a-z]?\b",
 )
 STREET = re.compile("|".join(f"(?:{pattern})" for pattern in STREET_PATTERNS))
 LINE2 = re.compile(
-    r"^(?:(?:apt|apartment|suite|ste|unit|flat|floor|room|building|bldg|wohnung|appartement|étage|c/o)\b\.?\s*#?\s*[\w-]+|#\s*\w+|"
+    r"^(?:(?:apt|apartment|suite|ste|unit|flat|floor|room|building|bldg|wohnung|appartement|étage|"
+    r"c/o)\b\.?\s*#?\s*[\w-]+|#\s*\w+|"
     r"\d+(?:st|nd|rd|th)\s+floor)$",
     re.IGNORECASE,
 )
 POSTCODE_PATTERN = (
-    r"\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}|\d{4}\s?[A-Z]{2}|[A-Z]\d[A-Z]\s?\d[A-Z]\d|\d{2}-\d{3}|\d{4}-\d{3}|"
+    r"\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}|\d{4}\s?[A-Z]{2}|[A-Z]\d[A-Z]\s?\d[A-Z]\d|"
+    r"\d{2}-\d{3}|\d{4}-\d{3}|"
     r"\d{3}\s\d{2}|(?:[A-Z]{1,2}-)?\d{4,5}|[AC-FHKNPRTV-Y]\d[\dW]\s?[\dAC-FHKNPRTV-Y]{4}"
 )
 POSTCODE = re.compile(rf"(?<![\w#-])(?:{POSTCODE_PATTERN})(?![\w-])")
 REGIONS = frozenset(
-    """AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI SC SD
-    TN TX UT VT VA WA WV WI WY DC AB BC MB NB NL NS ON PE QC SK""".split()
+    [
+        "AL",
+        "AK",
+        "AZ",
+        "AR",
+        "CA",
+        "CO",
+        "CT",
+        "DE",
+        "FL",
+        "GA",
+        "HI",
+        "ID",
+        "IL",
+        "IN",
+        "IA",
+        "KS",
+        "KY",
+        "LA",
+        "ME",
+        "MD",
+        "MA",
+        "MI",
+        "MN",
+        "MS",
+        "MO",
+        "MT",
+        "NE",
+        "NV",
+        "NH",
+        "NJ",
+        "NM",
+        "NY",
+        "NC",
+        "ND",
+        "OH",
+        "OK",
+        "OR",
+        "PA",
+        "RI",
+        "SC",
+        "SD",
+        "TN",
+        "TX",
+        "UT",
+        "VT",
+        "VA",
+        "WA",
+        "WV",
+        "WI",
+        "WY",
+        "DC",
+        "AB",
+        "BC",
+        "MB",
+        "NB",
+        "NL",
+        "NS",
+        "ON",
+        "PE",
+        "QC",
+        "SK",
+    ]
 )
 COUNTRIES = {
     "germany": "DE", "deutschland": "DE", "austria": "AT", "österreich": "AT", "switzerland": "CH", "schweiz": "CH",
     "france": "FR", "italy": "IT", "italia": "IT", "spain": "ES", "españa": "ES", "portugal": "PT", "netherlands": "NL",
     "the netherlands": "NL", "holland": "NL", "belgium": "BE", "luxembourg": "LU", "denmark": "DK", "sweden": "SE",
     "norway": "NO", "finland": "FI", "ireland": "IE", "poland": "PL", "czechia": "CZ", "czech republic": "CZ",
-    "slovakia": "SK", "hungary": "HU", "slovenia": "SI", "croatia": "HR", "romania": "RO", "bulgaria": "BG", "greece": "GR",
+    "slovakia": "SK", "hungary": "HU", "slovenia": "SI", "croatia": "HR", "romania": "RO", "bulgaria": "BG",
+    "greece": "GR",
     "estonia": "EE", "latvia": "LV", "lithuania": "LT", "united kingdom": "GB", "great britain": "GB", "england": "GB",
     "scotland": "GB", "wales": "GB", "uk": "GB", "united states": "US", "united states of america": "US", "usa": "US",
     "u.s.a.": "US", "us": "US", "u.s.": "US", "canada": "CA",
@@ -187,7 +256,8 @@ def _place_name(words: str, value: dict[str, str]) -> None:
 def _is_place(words: str) -> bool:
     return bool(
         re.fullmatch(
-            r"(?:[A-ZÀ-Ý][\w'’.-]*|de|del|la|le|sur|am|an|der|upon|of|the)(?:\s+(?:[A-ZÀ-Ý][\w'’.-]*|de|del|la|le|sur|am|an|der|upon|of|the|D\.?C\.?)){0,4}",
+            r"(?:[A-ZÀ-Ý][\w'’.-]*|de|del|la|le|sur|am|an|der|upon|of|the)(?:\s+(?:[A-ZÀ-Ý][\w'’.-]*|de|"
+            r"del|la|le|sur|am|an|der|upon|of|the|D\.?C\.?)){0,4}",
             words,
         )
     )

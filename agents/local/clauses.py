@@ -1,4 +1,4 @@
-"""A message cut into clauses, each with what it does to what was said: refuses it, corrects it, or merely supposes it."""
+"""A message cut into clauses, each with what it does: ask, refuse, correct, or merely suppose."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ BREAK = re.compile(
     r"|(?<=[.!?…])[\"')\]]*\s+(?=[^\s])"
     r"|\s*[;•]\s*"
     r"|\s+[—–]\s+|—"
-    r"|,?\s+(?:and|but)\s+(?:then\s+|also\s+|i\s+also\s+)?(?=(?:i|i'd|i'm|i'll|i've|we|can|could|would|will|please|what|when|where|how|"
+    r"|,?\s+(?:and|but)\s+(?:then\s+|also\s+|i\s+also\s+)?(?=(?:i|i'd|i'm|i'll|i've|we|can|could|would|"
+    r"will|please|what|when|where|how|"
     r"why|is|are|do|does|cancel|return|refund|exchange|change|update|check|tell|send|track|also|don't|do not)\b)"
     r"|,?\s+(?=(?:also|plus)[, ])"
     r"|,\s+(?=(?:but|then|so|can you|could you|please|i want|i'd like|i need|i just|i only|i would|just|not)\b)",
@@ -20,27 +21,33 @@ ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|st|apt|no|nr|ste|e\.g|i\.e|str)\.$
 REFUSAL = re.compile(
     r"\b(?:do not|don't|dont|didn't|did not|never|no longer|not|without|rather than|instead of|rather not|hold off on|"
     r"won't|wouldn't|not going to|no need to|stop)\s+"
-    r"(?:(?:really|actually|just|even|yet|want(?:ing)?|wanna|wish|need|like|ask(?:ed|ing)?|have|you|me|to|be|try(?:ing)?|mean|going|"
+    r"(?:(?:really|actually|just|even|yet|want(?:ing)?|wanna|wish|need|like|ask(?:ed|ing)?|have|you|me|to|"
+    r"be|try(?:ing)?|mean|going|"
     r"planning|looking|please|for|said|anything)\s+)*"
     r"(?:a |an |the |my |any )?"
     r"(?:cancel|return|refund|exchang|chang|updat|modif|swap|replac|transfer|track|order(?:ing)?\b)\w*",
     re.IGNORECASE,
 )
 CORRECTION = re.compile(
-    r"^\s*(?:no[,.—–-]+\s*|nope[,.]?\s*|sorry[,.]?\s+(?:i meant|it'?s|that should)|actually[,.—]?\s|correction\b|i meant\b|i mean\b|wait[,.—]?\s|"
+    r"^\s*(?:no[,.—–-]+\s*|nope[,.]?\s*|sorry[,.]?\s+(?:i meant|it'?s|that should)|actually[,.—]?\s|"
+    r"correction\b|i meant\b|i mean\b|wait[,.—]?\s|"
     r"oops|my mistake|on second thought|scratch that|not that|i mistyped|wrong (?:order|number|one))",
     re.IGNORECASE,
 )
 SUPPOSITION = re.compile(r"^\s*(?:if|in case|unless|assuming|provided|once|after|before|when)\b", re.IGNORECASE)
 REQUEST = re.compile(
-    r"\b(?:i want|i'd like|i would like|i'd love|i'd prefer|i wish|i need|i'm trying|i am trying|i'm looking|i'm hoping|i wanted|can you|could you|"
-    r"can i|could i|may i|would you|will you|please|help me|let's|is it possible|is there (?:a|any) way|how (?:do|can|about|long|much|many)|"
-    r"what(?:'s| is| are| about)|when|where|why|has|have you|did you|do you|does|are there|are you|i have to|looking to|trying to|want to)\b|\?",
+    r"\b(?:i want|i'd like|i would like|i'd love|i'd prefer|i wish|i need|i'm trying|i am trying|"
+    r"i'm looking|i'm hoping|i wanted|can you|could you|"
+    r"can i|could i|may i|would you|will you|please|help me|let's|is it possible|is there (?:a|any) way|"
+    r"how (?:do|can|about|long|much|many)|"
+    r"what(?:'s| is| are| about)|when|where|why|has|have you|did you|do you|does|are there|are you|"
+    r"i have to|looking to|trying to|want to)\b|\?",
     re.IGNORECASE,
 )
 IMPERATIVE = re.compile(
     r"^\s*(?:please\s+|just\s+|then\s+|also\s+|so\s+|ok(?:ay)?[,.]?\s+|next[,.]?\s+|hi[,.!]?\s+|hello[,.!]?\s+)*"
-    r"(?:cancel|return|refund|exchange|change|update|check|tell|send|track|show|list|find|look|give|swap|switch|replace|ship|"
+    r"(?:cancel|return|refund|exchange|change|update|check|tell|send|track|show|list|find|look|give|swap|"
+    r"switch|replace|ship|"
     r"stop|pause|reset|book|move|remove|add|transfer|connect|get|put|call|explain|start|process|confirm|modify)\b",
     re.IGNORECASE,
 )
@@ -102,7 +109,7 @@ def _spans(text: str) -> list[tuple[int, int]]:
 
 
 def _wants_after_refusal(piece: str) -> bool:
-    """ "I don't want to cancel, just change the address": the wish after it counts; so does "why don't you refund me"."""
+    """Whether a wish follows: "I don't want to cancel, just change the address", "why don't you refund me"."""
     if re.search(r"\bwhy (?:don't|didn't|won't|can't|has|have)\b|\bwhy .* not\b", piece, re.IGNORECASE):
         return True
     refusal = REFUSAL.search(piece)

@@ -1,4 +1,4 @@
-"""The journey interpreter: what happens next in a case, read off its journey and its rows. No model, no memory, no chance."""
+"""The journey interpreter: what happens next in a case, read off its journey and its rows, without a model."""
 
 from dataclasses import dataclass
 
@@ -109,8 +109,7 @@ def _identity(task: WorkflowTask, sheets: Sheets) -> Cue | None:
             return Cue(kind="call", call=advice.call, reason="Identity comes first.")
         case "ask":
             template = _identity_template(task, sheets)
-            slots: list[Json] = [slot.replace("_", " ") for slot in advice.ask]
-            return Cue(kind="ask", template=template, slots=advice.ask, values={"slots": slots}, reason="Who is it?")
+            return Cue(kind="ask", template=template, slots=advice.ask, reason="Who is it?")
         case "give_up" | "verify":
             return escalation("The customer's identity could not be confirmed.", template="identity_locked")
     return None

@@ -1,4 +1,4 @@
-"""The reply without a model: the cues' templates joined in the brand's voice, evidence left in braces for us to fill in."""
+"""The reply without a model: the cues' templates joined in the brand's voice, evidence left in braces."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,8 @@ TOO_EARLY = frozenset({"greeting", "thanks", "goodbye"})
 def draft(task: DraftTask, *, journeys: Mapping[str, Journey], voice: Voice) -> Draft:
     """Write the reply of a turn.
 
-    Disclosure first where it is due, then a word to someone upset, what is finished, and the question last. On a rewrite
-    everything that isn't a template is left out.
+    Disclosure first where it is due, then a word to someone upset, what is finished, and the question last. On a
+    rewrite everything that isn't a template is left out.
     """
     plain = bool(task.hold_reasons)
     ordered = sorted(
@@ -102,7 +102,7 @@ def _answer(task: DraftTask, cue: Cue, place: int, voice: Voice) -> tuple[str, l
 
 
 def _extract(passage: Passage, question: str) -> str:
-    """The sentences that share most with the question, in their order, with those right after them while there is room."""
+    """The sentence that shares most with the question, with those right after it while there is room."""
     sentences = [_unbraced(part.strip(" -*#")) for part in SENTENCE.split(passage.text) if part.strip(" -*#")]
     if not sentences:
         return _unbraced(passage.title)

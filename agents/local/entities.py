@@ -1,4 +1,4 @@
-"""What a customer names: ids, e-mail, postcode, phone, name, dates, amounts, addresses, items; found by rule, never guessed."""
+"""What a customer names: ids, e-mail, postcode, phone, name, dates, amounts, addresses, items; by rule, no guesses."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ class EntityPatterns(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     patterns: dict[str, list[str]] = Field(default_factory=dict)
-    """Kind → regular expressions; the first group, or the whole match, is the value: {"order_id": ["\\\\b(\\\\d{5})\\\\b"]}."""
+    """Kind → regular expressions; the first group, or the whole match, is the value."""
     lookalikes: dict[str, list[str]] = Field(default_factory=dict)
     """The same for ids of another form, kept as written, so that looking them up fails politely: "#W8665881"."""
     regions: list[str] = Field(default_factory=lambda: ["DE", "GB", "US"])
@@ -61,7 +61,8 @@ class _Found:
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]+\s?@\s?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 NAME_WORD = r"[A-ZÀ-Ý][\w'’-]*[a-zà-ÿ][\w'’-]*"
 NAME = re.compile(
-    rf"(?:\b[Mm]y (?:full )?name(?:'s| is|:)|\b[Ii](?:'m| am)|\b[Tt]his is|\b[Nn]ame\s*(?:is|:|-)|\b[Uu]nder the name(?: of)?|\b[Uu]se|\b(?i:name and (?:zip(?: code)?|postcode)):?)\s+"
+    rf"(?:\b[Mm]y (?:full )?name(?:'s| is|:)|\b[Ii](?:'m| am)|\b[Tt]his is|\b[Nn]ame\s*(?:is|:|-)|"
+    rf"\b[Uu]nder the name(?: of)?|\b[Uu]se|\b(?i:name and (?:zip(?: code)?|postcode)):?)\s+"
     rf"(?P<name>{NAME_WORD}(?:[ ]+(?:(?:van|von|de|der|den|la|le|da|di|del|bin|al|ten)\s+)*{NAME_WORD}){{1,3}})"
 )
 LOWER_NAME = re.compile(r"\bmy (?:full )?name is ([a-z'-]+ [a-z'-]+)(?=$|[.,;\n]| and )", re.IGNORECASE)
@@ -74,16 +75,22 @@ BARE_NAME = re.compile(
     re.MULTILINE,
 )
 NOT_NAMES = frozenset(
-    """Not Sorry Sure Looking Happy Writing Calling Trying Waiting Having Really Very Just Glad Order The My Please Thanks Thank Hi
-    Hello Yes No Ok Okay Zip Zipcode Email Postcode Phone Address Name First Last Good Dear Paypal PayPal Visa Mastercard Gift Card
-    Credit Going Interested Afraid Unable Still Also Here Sincerely Regards Use""".split()
+    re.findall(
+        r"\S+",
+        """Not Sorry Sure Looking Happy Writing Calling Trying Waiting Having Really Very Just Glad Order The My Please
+        Thanks Thank Hi Hello Yes No Ok Okay Zip Zipcode Email Postcode Phone Address Name First Last Good
+        Dear Paypal PayPal Visa Mastercard Gift Card Credit Going Interested Afraid Unable Still Also Here
+        Sincerely Regards Use""",
+    )
 )
 POSTCODE_CONTEXT = re.compile(
-    r"(?:zip(?:\s?code)?|post(?:al)?\s?code|plz|postcode)\b[^\w\n]{0,4}(?:(?:is|was|would be|should be|on (?:the|my) account|number)\W{0,3}){0,2}\W{0,4}$",
+    r"(?:zip(?:\s?code)?|post(?:al)?\s?code|plz|postcode)\b[^\w\n]{0,4}(?:(?:is|was|would be|should be|"
+    r"on (?:the|my) account|number)\W{0,3}){0,2}\W{0,4}$",
     re.IGNORECASE,
 )
 ID_CONTEXT = re.compile(
-    r"(?:order|purchase|confirmation|reference|ref)\b[\s:#.-]*(?:(?:number|no|nr|id|ids|is|it's|reference)\b[\s:#.-]*){0,3}(?:\w{0,3}\s)?$|#\s?$",
+    r"(?:order|purchase|confirmation|reference|ref)\b[\s:#.-]*(?:(?:number|no|nr|id|ids|is|it's|"
+    r"reference)\b[\s:#.-]*){0,3}(?:\w{0,3}\s)?$|#\s?$",
     re.IGNORECASE,
 )
 PLACE_BEFORE = re.compile(r"(?:,\s*|\b)(?:[A-Z]{2}|[A-Z][a-z]+)[\s,]+$")
@@ -92,19 +99,25 @@ UNMISTAKABLE = re.compile(
 )
 AMOUNT = re.compile(
     r"(?:(?:€|\$|£|¥|\b(?:EUR|USD|GBP|CHF|SEK|DKK|NOK|PLN|CAD|AUD|JPY)\b)\s?\d[\d.,' ]*\d|(?:€|\$|£|¥)\s?\d|"
-    r"\d[\d.,']*\s?(?:€|\$|£|¥|\b(?:EUR|USD|GBP|CHF|SEK|DKK|NOK|PLN|CAD|AUD|JPY|euros?|dollars?|bucks|pounds?|quid|francs|kronor)\b))",
+    r"\d[\d.,']*\s?(?:€|\$|£|¥|\b(?:EUR|USD|GBP|CHF|SEK|DKK|NOK|PLN|CAD|AUD|JPY|euros?|dollars?|bucks|"
+    r"pounds?|quid|francs|kronor)\b))",
     re.IGNORECASE,
 )
 CURRENCY_WORDS = {
-    "€": "EUR", "euro": "EUR", "euros": "EUR", "$": "USD", "dollar": "USD", "dollars": "USD", "bucks": "USD", "£": "GBP",
-    "pound": "GBP", "pounds": "GBP", "quid": "GBP", "¥": "JPY", "francs": "CHF", "kronor": "SEK",
+    "€": "EUR", "euro": "EUR", "euros": "EUR", "$": "USD", "dollar": "USD", "dollars": "USD", "bucks": "USD",
+    "£": "GBP", "pound": "GBP", "pounds": "GBP", "quid": "GBP", "¥": "JPY", "francs": "CHF", "kronor": "SEK",
 }  # fmt: skip
-MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+)
 DATE = re.compile(
-    rf"\b\d{{4}}-\d{{2}}-\d{{2}}\b|\b\d{{1,2}}[./]\d{{1,2}}[./](?:\d{{4}}|\d{{2}})\b|\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {MONTH}(?:,? \d{{4}})?\b|"
+    rf"\b\d{{4}}-\d{{2}}-\d{{2}}\b|\b\d{{1,2}}[./]\d{{1,2}}[./](?:\d{{4}}|\d{{2}})\b|\b\d{{1,2}}(?:st|nd|"
+    rf"rd|th)?(?: of)? {MONTH}(?:,? \d{{4}})?\b|"
     rf"\b{MONTH} \d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?\b|\b(?:today|yesterday|tomorrow|the day before yesterday)\b|"
     r"\b(?:last|next|this) (?:monday|tuesday|wednesday|thursday|friday|saturday|sunday|week|month)\b|"
-    r"\b(?:\d{1,3}|a|two|three|four|five|six|seven|ten) (?:days?|weeks?|months?) ago\b|\bin (?:\d{1,2}|two|three|a) (?:days?|weeks?)\b",
+    r"\b(?:\d{1,3}|a|two|three|four|five|six|seven|ten) (?:days?|weeks?|months?) ago\b|\bin (?:\d{1,2}|two|"
+    r"three|a) (?:days?|weeks?)\b",
     re.IGNORECASE,
 )
 NUMBERS = {
@@ -112,42 +125,55 @@ NUMBERS = {
     "5th": 5, "former": 1, "latter": -1,
 }  # fmt: skip
 ORDINAL = re.compile(
-    r"\b(?:the\s+)?(first|second|third|fourth|fifth|last|1st|2nd|3rd|4th|5th|former|latter)\s+(?:one|option|order|item|of (?:them|these|those))\b|"
-    r"\b(?:number|option|no\.?|item|choice)\s*#?\s*(\d{1,2})\b(?![.,]?\d)|^\W*(?:the\s+)?(first|second|third|fourth|fifth|last|1st|2nd|3rd|4th|5th|former|latter)\W*$|"
+    r"\b(?:the\s+)?(first|second|third|fourth|fifth|last|1st|2nd|3rd|4th|5th|former|latter)\s+(?:one|"
+    r"option|order|item|of (?:them|these|those))\b|"
+    r"\b(?:number|option|no\.?|item|choice)\s*#?\s*(\d{1,2})\b(?![.,]?\d)|^\W*(?:the\s+)?(first|second|"
+    r"third|fourth|fifth|last|1st|2nd|3rd|4th|5th|former|latter)\W*$|"
     r"^\W*(\d{1,2})[.)]?\W*$",
     re.IGNORECASE | re.MULTILINE,
 )
 ALL = re.compile(
-    r"\b(?:all of (?:them|it|these|those|the items)|everything|every(?: single)? item|both(?: of (?:them|these))?|the (?:whole|entire|complete|full) (?:order|thing|lot)|"
-    r"whole order|all (?:the |my |\w+ )?(?:items|products|things)|all (?:two|three|four|five|six)|them all)\b|^\W*all\W*$",
+    r"\b(?:all of (?:them|it|these|those|the items)|everything|every(?: single)? item|both(?: of (?:them|"
+    r"these))?|the (?:whole|entire|complete|full) (?:order|thing|lot)|"
+    r"whole order|all (?:the |my |\w+ )?(?:items|products|things)|all (?:two|three|four|five|six)|"
+    r"them all)\b|^\W*all\W*$",
     re.IGNORECASE,
 )
 NOT_ALL = re.compile(
     r"(?:that's|that is|is that|was|with|for|correct|handling|help with|taking care of|summarized)\s+$", re.IGNORECASE
 )
 ITEMS = re.compile(
-    r"\b(?:return(?:ing)?|refund(?:ed)?(?: for| on)?|exchang(?:e|ing)|cancel(?:ling|ing)?|about|for|of|with|swap|keep|send back|bought|ordered|received|got|damaged|sent|"
-    r"broken|want|it's|its|on|it is|missing|replace|waiting for|where(?:'s| is| are)|lost|and(?: also)?|or|,|^|\n\W*)\s*\b"
+    r"\b(?:return(?:ing)?|refund(?:ed)?(?: for| on)?|exchang(?:e|ing)|cancel(?:ling|ing)?|about|for|of|"
+    r"with|swap|keep|send back|bought|ordered|received|got|damaged|sent|"
+    r"broken|want|it's|its|on|it is|missing|replace|waiting for|where(?:'s| is| are)|lost|and(?: also)?|or|"
+    r",|^|\n\W*)\s*\b"
     r"(?:just |only |back )?(?:the|my|a|an|this|these|those|two|three|both|some|one of the)\s+(?:two |three |pair of )?"
     r"(?P<items>[\w][\w'’-]*(?:\s+[\w'’-]+){0,4}?)"
-    r"(?=$|[.,;:!?()\n—–]|\s(?:from|in|that|which|i|i'd|because|since|on|to|is|are|was|were|for|but|so|as|please|and i|it|at|have|has|hasn't|haven't|didn't|arrived|with|"
-    r"you|we|when|if|then|back|instead|not|never|today|now|yet|using|into|and|or|only|too|again|still|just|will|would|can|could|should)\b)",
+    r"(?=$|[.,;:!?()\n—–]|\s(?:from|in|that|which|i|i'd|because|since|on|to|is|are|was|were|for|but|so|as|"
+    r"please|and i|it|at|have|has|hasn't|haven't|didn't|arrived|with|"
+    r"you|we|when|if|then|back|instead|not|never|today|now|yet|using|into|and|or|only|too|again|still|just|"
+    r"will|would|can|could|should)\b)",
     re.IGNORECASE,
 )
 NOT_ITEMS = frozenset(
-    """order orders refund refunds package parcel parcels delivery shipment money payment account address email number status help
-    update change time problem issue question questions person human agent manager day days week return returns exchange info
-    information details tracking zip postcode code name phone one ones item items product products thing things way moment
-    same wrong new old original rest first second last recent following card paypal website store shop company policy
-    price bill invoice label mistake system chat bot options cancellation confirmation difference total amount reason process
-    purchase purchases order's couple few lot bit wallet cost""".split()
+    re.findall(
+        r"\S+",
+        """order orders refund refunds package parcel parcels delivery shipment money payment account address email
+        number status help update change time problem issue question questions person human agent manager
+        day days week return returns exchange info information details tracking zip postcode code name phone
+        one ones item items product products thing things way moment same wrong new old original rest first
+        second last recent following card paypal website store shop company policy price bill invoice label
+        mistake system chat bot options cancellation confirmation difference total amount reason process
+        purchase purchases order's couple few lot bit wallet cost""",
+    )
 )
 OTHER_MATTERS = frozenset(
-    "refund refunds order orders payment account address shipping delivery email human agent".split()
+    re.findall(r"\S+", "refund refunds order orders payment account address shipping delivery email human agent")
 )
-NOT_FIRST = frozenset("is are was were has have i you we it they that this not be been all other".split())
+NOT_FIRST = frozenset(re.findall(r"\S+", "is are was were has have i you we it they that this not be been all other"))
 NEGATION_BEFORE = re.compile(
-    r"(?:\bnot|\bisn't|\bnor|\bwasn't|\brather than|\binstead of|\bexcept(?: for)?|\bdon't (?:mean|want))\s+(?:(?:the|my|that|this|for|order|number|one|item|#|in|with|about|at|on|to)\s*)*$",
+    r"(?:\bnot|\bisn't|\bnor|\bwasn't|\brather than|\binstead of|\bexcept(?: for)?|\bdon't (?:mean|"
+    r"want))\s+(?:(?:the|my|that|this|for|order|number|one|item|#|in|with|about|at|on|to)\s*)*$",
     re.IGNORECASE,
 )
 
@@ -251,7 +277,7 @@ def _postcodes(text: str, asked: Sequence[str]) -> Iterator[_Found]:
         digits = sum(character.isdigit() for character in match[0])
         if POSTCODE_CONTEXT.search(before):
             rank = 85
-        elif ID_CONTEXT.search(before) or digits == 4 and match[0].isdigit() and "postcode" not in asked:
+        elif ID_CONTEXT.search(before) or (digits == 4 and match[0].isdigit() and "postcode" not in asked):
             continue
         elif UNMISTAKABLE.fullmatch(match[0]):
             rank = 58

@@ -1,4 +1,4 @@
-"""What a customer wants, learned from a journey's example utterances: a linear classifier that knows when it doesn't know."""
+"""What a customer wants, learned from journeys' utterances: a linear classifier that knows when it doesn't know."""
 
 import math
 import re
@@ -36,10 +36,13 @@ MASKS = (
 )
 WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
 FUNCTION_WORDS = frozenset(
-    """a about am an and any are as at be been but by can could did do does for from get got had has have hello hey hi how
-    i i'd i'll i'm i've if in is it it's its just know let like me might my need of ok on one or our please so some thank
-    thanks that that's the their them then there these they this to up us want was we were what when where which who will
-    with would yes you you're your help hey tell give""".split()
+    re.findall(
+        r"\S+",
+        """a about am an and any are as at be been but by can could did do does for from get got had has have hello hey
+        hi how i i'd i'll i'm i've if in is it it's its just know let like me might my need of ok on one or
+        our please so some thank thanks that that's the their them then there these they this to up us want
+        was we were what when where which who will with would yes you you're your help hey tell give""",
+    )
 )
 
 
@@ -93,7 +96,7 @@ class _Head:
     """
 
     def __init__(self, texts: Sequence[str], labels: Sequence[str]) -> None:
-        self._words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
+        self._words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")  # noqa: S106  # words of one letter too, no password
         self._characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
         self._examples = _joined(self._words.fit_transform(texts), self._characters.fit_transform(texts))
         values, vectors = np.linalg.eigh(self._similarities(self._examples))
@@ -224,7 +227,7 @@ def _left_out(texts: Sequence[str], labels: Sequence[str]) -> tuple[Array, Array
 
 
 def _folds(texts: Sequence[str], labels: Sequence[str]) -> list[int]:
-    """A fold per text: each intent's texts spread evenly, in the order of their hashes. One each where there are few."""
+    """A fold a text: each intent's texts spread evenly, in the order of their hashes; one each where there are few."""
     if len(texts) < LEAVE_ONE_OUT_BELOW:
         return list(range(len(texts)))
     folds = [0] * len(texts)

@@ -3,9 +3,9 @@
 import re
 
 COMMON = {
-    "en": "the and you is are was have for my not with this what can please order i it to of do want where when thanks hello yes no",
-    "de": "ich und der die das ist nicht mein meine bitte wo wann bestellung hallo danke für mit habe kann wie eine möchte noch ja",
-    "fr": "je et le la les est pas mon ma ma commande bonjour merci pour avec vous où quand une des suis voudrais oui non c'est",
+    "en": "the and you is are was have for my not with this what can please order i it to of do want where when thanks",
+    "de": "ich und der die das ist nicht mein meine bitte wo wann bestellung hallo danke für mit habe kann wie eine ja",
+    "fr": "je et le la les est pas mon ma commande bonjour merci pour avec vous où quand une des suis voudrais oui non",
     "es": "yo y el la los es no mi pedido hola gracias por para con usted dónde cuándo una del quiero está sí qué mis",
     "it": "io e il la gli è non mio mia ordine ciao grazie per con dove quando una vorrei sono sì che del",
     "nl": "ik en de het een is niet mijn bestelling hallo bedankt voor met waar wanneer wil kan graag ja nee van",

@@ -12,14 +12,18 @@ WORD = re.compile(r"[\w#]+")
 FUZZY = 86
 """Similarity from which two words count as the same: one typo in a word of seven letters."""
 GENERIC = frozenset(
-    """a about all also an and any are as at be both but by can do for from get give got have her his i if in is it item items
-    its just like me my need no not of on one ones only or order orders our please product products put return refund so
-    some sorry thank thanks that the them then these thing things this those to too two up us want was we were what when
-    which will with would yes you your it's i'd i'm eur usd gbp recent last latest think bought ordered exchange cancel
-    change keep""".split()
+    re.findall(
+        r"\S+",
+        """a about all also an and any are as at be both but by can do for from get give got have her his i if in is it
+        item items its just like me my need no not of on one ones only or order orders our please product
+        products put return refund so some sorry thank thanks that the them then these thing things this
+        those to too two up us want was we were what when which will with would yes you your it's i'd i'm
+        eur usd gbp recent last latest think bought ordered exchange cancel change keep""",
+    )
 )
 EXCLUDED = re.compile(
-    r"\b(?:except(?: for)?|excluding|apart from|other than|but not|not|keep(?:ing)?|without|leave|rather than|instead of)\s+"
+    r"\b(?:except(?: for)?|excluding|apart from|other than|but not|not|keep(?:ing)?|without|leave|"
+    r"rather than|instead of)\s+"
     r"(?:(?:the|my|that|this|those|these|a|an)\s+)?([\w' -]+?)(?=$|[,.;:!?\n]|\s(?:and|but|just|only|please|as)\b)",
     re.IGNORECASE,
 )

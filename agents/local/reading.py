@@ -30,43 +30,59 @@ NEW_MATTER_IN_ANSWER = 0.75
 CONTROL = re.compile(r"#{2,}\s*(\w+)\s*#{2,}")
 THANKS = re.compile(r"\b(?:thanks|thank you|thx|cheers|much appreciated|appreciate (?:it|your|the))\b", re.IGNORECASE)
 GOODBYE = re.compile(
-    r"\b(?:bye|goodbye|good ?night|see you|have a (?:good|great|nice|lovely|wonderful)|that'?s (?:all|it|everything)(?: i need(?:ed)?| for (?:now|today))?|"
-    r"that is all|that will be all|that'll be all|nothing else|no further (?:help|questions|changes)|i'?m (?:all )?(?:set|good|done)|"
+    r"\b(?:bye|goodbye|good ?night|see you|have a (?:good|great|nice|lovely|wonderful)|that'?s (?:all|it|"
+    r"everything)(?: i need(?:ed)?| for (?:now|today))?|"
+    r"that is all|that will be all|that'll be all|nothing else|no further (?:help|questions|changes)|"
+    r"i'?m (?:all )?(?:set|good|done)|"
     r"all i needed|no more questions|nothing more)\b",
     re.IGNORECASE,
 )
 GREETING = re.compile(
-    r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|greetings|hiya|yo|hallo|howdy)(?: there| team| all| everyone| again)?"
-    r"(?:[\s,.!]*(?:how are you(?: doing)?(?: today)?|are you there|anyone there|i need (?:some |your )?help|i have a question|can you help(?: me)?"
+    r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|greetings|hiya|yo|hallo|howdy)(?: there|"
+    r" team| all| everyone| again)?"
+    r"(?:[\s,.!]*(?:how are you(?: doing)?(?: today)?|are you there|anyone there|i need (?:some |"
+    r"your )?help|i have a question|can you help(?: me)?"
     r"(?: (?:out|please|with something))?|please help|help))?\W*$",
     re.IGNORECASE,
 )
 WITHDRAW = re.compile(
-    r"\b(?:forget (?:it|about it|that)|never ?mind|withdraw|take (?:it|that|my request) back|changed my mind|don'?t want (?:it|that|the \w+|this)(?: any ?more)?|"
-    r"no longer (?:want|need)|stop (?:the|that|my) (?:request|refund|cancellation|change)|(?:cancel|drop|stop|scrap) (?:my|the|that|this) (?:refund |cancellation |change |address )*request|"
-    r"leave (?:it|the order|everything|order #?\w+) as (?:it )?is|on second thought|keep (?:it|the order|my order) (?:after all|as is)|don'?t bother)\b",
+    r"\b(?:forget (?:it|about it|that)|never ?mind|withdraw|take (?:it|that|my request) back|"
+    r"changed my mind|don'?t want (?:it|that|the \w+|this)(?: any ?more)?|"
+    r"no longer (?:want|need)|stop (?:the|that|my) (?:request|refund|cancellation|change)|(?:cancel|drop|"
+    r"stop|scrap) (?:my|the|that|this) (?:refund |cancellation |change |address )*request|"
+    r"leave (?:it|the order|everything|order #?\w+) as (?:it )?is|on second thought|keep (?:it|the order|"
+    r"my order) (?:after all|as is)|don'?t bother)\b",
     re.IGNORECASE,
 )
 STATUS = re.compile(
-    r"\b(?:any (?:news|update|progress)|what'?s (?:happening|the status|going on|taking)|how (?:long|much longer)|when will (?:it|that|this|you|someone)|is it (?:done|approved)|"
-    r"did (?:you|they|anyone|someone) (?:approve|decide)|has (?:it|that|my request) been|still waiting|are you (?:still )?there|hello\?|what about my (?:refund|request)|status of my (?:refund|request)|update on)\b",
+    r"\b(?:any (?:news|update|progress)|what'?s (?:happening|the status|going on|taking)|how (?:long|"
+    r"much longer)|when will (?:it|that|this|you|someone)|is it (?:done|approved)|"
+    r"did (?:you|they|anyone|someone) (?:approve|decide)|has (?:it|that|my request) been|still waiting|"
+    r"are you (?:still )?there|hello\?|what about my (?:refund|request)|status of my (?:refund|request)|"
+    r"update on)\b",
     re.IGNORECASE,
 )
 URGENT_FLAGS = frozenset({"legal_threat", "vulnerable", "fraud", "angry", "urgent"})
 Priority: TypeAlias = Literal["low", "normal", "high"]
 META = re.compile(
     r"\b(?:what (?:other |else |kind of |sort of )?(?:information|info|details?|do) (?:\w+ ){0,4}need\b[^.?!\n]*|"
-    r"(?:can|could|would|will) you (?:please )?help(?: me)?(?: out| sort (?:this|that|it)(?: out)?| get (?:this|that|it) \w+| with (?:this|that|it|both|these|those|either|"
-    r"both of (?:these|those|them)|a (?:few|couple(?: of)?) things?|two things|something|them))*(?: please| today| quickly| at once)*|"
+    r"(?:can|could|would|will) you (?:please )?help(?: me)?(?: out| sort (?:this|that|it)(?: out)?|"
+    r" get (?:this|that|it) \w+| with (?:this|that|it|both|these|those|either|"
+    r"both of (?:these|those|them)|a (?:few|couple(?: of)?) things?|two things|something|them))*(?: please|"
+    r" today| quickly| at once)*|"
     r"(?:please )?let me know (?:what|if|how|when|once|which)\b[^.?!\n]*|"
-    r"i (?:need|could use|would like|want|have|'d like)(?: some| a bit of)? (?:help|a hand|assistance)(?: with (?:a (?:few|couple of) things|two things|something|this|that|some things))?|"
-    r"how (?:can|do|should) (?:we|i) (?:get (?:this |that )?(?:started|going)|start|proceed)|what (?:are|is) the next steps?|to get (?:this |that )?(?:started|going)|"
+    r"i (?:need|could use|would like|want|have|'d like)(?: some| a bit of)? (?:help|a hand|"
+    r"assistance)(?: with (?:a (?:few|couple of) things|two things|something|this|that|some things))?|"
+    r"how (?:can|do|should) (?:we|i) (?:get (?:this |that )?(?:started|going)|start|proceed)|what (?:are|"
+    r"is) the next steps?|to get (?:this |that )?(?:started|going)|"
     r"is (?:that|this|it) possible|is (?:that|this) (?:ok|okay|enough|correct|right))\b",
     re.IGNORECASE,
 )
 YES_OR_NO = re.compile(
-    r"\b(?:yes|yeah|yep|no|nope|ok|okay|sure|great|perfect|right|fine|correct|good|awesome|cool|wonderful|alright|wait|exactly|"
-    r"please|sorry|go ahead|not sure|maybe|i don't know|dunno|sounds good|looks good|got it|understood|all|for now|so much|very much)\b",
+    r"\b(?:yes|yeah|yep|no|nope|ok|okay|sure|great|perfect|right|fine|correct|good|awesome|cool|wonderful|"
+    r"alright|wait|exactly|"
+    r"please|sorry|go ahead|not sure|maybe|i don't know|dunno|sounds good|looks good|got it|understood|all|"
+    r"for now|so much|very much)\b",
     re.IGNORECASE,
 )
 FREE_WORDS = 40

@@ -95,7 +95,7 @@ class Standing:
         return need.choose is not None and self.evidence(need.choose.source) is not None
 
     def evidence(self, path: str) -> tuple[Json, str] | None:
-        """The value at a path of evidence and the row's id; of several rows of a name, the one that the slots are about."""
+        """The value at a path of evidence and the row's id; of several rows of a name, the one the slots are about."""
         row = self.row(path.split(".", 1)[0])
         if row is None:
             return None
@@ -118,7 +118,7 @@ class Standing:
         return rows[-1] if rows else None
 
     def bind(self, sources: Mapping[str, str]) -> Bound:
-        """Arguments and their provenance from "slot:", "evidence:" and "value:" sources; "fact:" sources are left to the caller."""
+        """Arguments and provenance from "slot:", "evidence:" and "value:" sources; "fact:" sources are the caller's."""
         bound = Bound({}, {})
         for name, source in sources.items():
             kind, _, rest = source.partition(":")
@@ -163,6 +163,9 @@ class Standing:
             return verdict is not None and verdict.verdict == "eligible"
         if not step.tool:
             return False
+        if self._has_acted(step):
+            # Whatever it was in the end, a reviewer's edit included: it is not done again with what we had proposed.
+            return True
         wanted = self.bind(step.arguments).arguments
         return any(each.state == "committed" and same_call(wanted, each.arguments) for each in self.attempts(step))
 
@@ -187,7 +190,7 @@ class Standing:
         return self.settled() == {step.id for step in self.journey.steps}
 
     def settled(self) -> set[str]:
-        """Ids of the steps that are done or skipped, and of those that led to one that acted: they are not asked again."""
+        """Ids of the steps that are done or skipped, and of those before one that acted: they are not asked again."""
         settled = {step.id for step in self.journey.steps if self.is_done(step) or self.is_skipped(step)}
         after = {step.id: step.after for step in self.journey.steps}
         acted = [step.id for step in self.journey.steps if step.id in settled and self._has_acted(step)]

@@ -10,7 +10,7 @@ from agents.reasoners.base import A, Reasoner, Solved
 from agents.tasks import Typed
 
 Script = Callable[[Any], object] | Sequence[object]
-"""For one kind of task: a function of it, or answers in order. None as an answer falls through; an exception is raised."""
+"""For one kind of task: a function of it, or answers in order. None falls through; an exception is raised."""
 
 
 class ScriptedReasoner:

@@ -189,7 +189,9 @@ def sheets() -> Sheets:
     tools = [
         card("verify", "read", "customer", "postcode", "email order_id"),
         card("list_orders", "read", "orders", examples=("list all my orders", "show me what I bought")),
-        card("get_order", "read", "order", "order_id", examples=("how much did I pay for order 20418", "what was in it")),
+        card(
+            "get_order", "read", "order", "order_id", examples=("how much did I pay for order 20418", "what was in it")
+        ),
         card(
             "refund_order",
             "write",
@@ -232,5 +234,3 @@ def task() -> Callable[..., WorkflowTask]:
         return WorkflowTask.model_validate(blank | fields)
 
     return make
-
-

@@ -29,7 +29,11 @@ def named(text: str, *asked: str) -> dict[str, Json]:
             (),
             {"name": "Fatima Johnson", "postcode": "78712"},
         ),
-        ("Sure:\n- First name: Yusuf\n- Last name: Rossi\n- ZIP: 19122", (), {"name": "Yusuf Rossi", "postcode": "19122"}),
+        (
+            "Sure:\n- First name: Yusuf\n- Last name: Rossi\n- ZIP: 19122",
+            (),
+            {"name": "Yusuf Rossi", "postcode": "19122"},
+        ),
         ("Name: Ethan Garcia. ZIP: 80280.", (), {"name": "Ethan Garcia", "postcode": "80280"}),
         ("Daiki Johnson, 80273, Denver.", ("name", "postcode"), {"name": "Daiki Johnson", "postcode": "80273"}),
         ("it's Mira.Okafor@Example.org and 10115", (), {"email": "mira.okafor@example.org", "postcode": "10115"}),

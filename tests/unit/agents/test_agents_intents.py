@@ -7,9 +7,21 @@ from agents.local.intents import fit, fit_journeys
 from agents.local.sheets import Sheets
 
 EXAMPLES = {
-    "status": ["where is my order", "track my parcel", "when does it arrive", "has it shipped", "delivery status please"],
+    "status": [
+        "where is my order",
+        "track my parcel",
+        "when does it arrive",
+        "has it shipped",
+        "delivery status please",
+    ],
     "refund": ["I want a refund", "money back please", "refund my order", "reimburse me", "give me my money back"],
-    "address": ["change my address", "ship it elsewhere", "new delivery address", "I moved house", "wrong street on it"],
+    "address": [
+        "change my address",
+        "ship it elsewhere",
+        "new delivery address",
+        "I moved house",
+        "wrong street on it",
+    ],
 }
 
 

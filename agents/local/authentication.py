@@ -13,7 +13,7 @@ MOST_FAILED = 3
 def next_check(task: AuthenticationTask, methods: Sequence[VerificationMethod]) -> AuthenticationAdvice:
     """Enough, verify, ask, or give up.
 
-    Verifies as soon as one method's slots are known and that very combination hasn't failed. Else asks, in one question,
+    Verifies as soon as one method's slots are known and that very combination has not failed. Else asks, once,
     for what the nearest method still needs; a method with a slot that the customer hasn't got is left out.
     """
     if task.current >= task.needed:

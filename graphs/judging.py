@@ -1,6 +1,6 @@
 """Asking policy about one request: facts read now, the situation gathered from rows, the engine's answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -9,6 +9,7 @@ from agents.tasks import EligibilityTask
 from graphs.context import House
 from memory import cases, conversations, evidence, receipts, requests
 from memory.store import Unit
+from policies.limits import LimitKey
 from policies.words import (
     ActionRequest,
     CaseId,
@@ -25,9 +26,6 @@ from policies.words import (
 )
 from tools.errors import ToolArgumentsError, UnknownTool
 from tools.spec import ToolContext
-
-LONGEST_WINDOW = timedelta(days=366)
-
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -101,7 +99,7 @@ async def judge(
     keys = engine.limits_for(request, facts, situation)
     if keys:
         uses = await house.store.read(
-            lambda unit: receipts.uses(unit, keys=[use.key for use in keys], since=now - LONGEST_WINDOW)
+            lambda unit: receipts.uses(unit, keys=[limit.key for limit in keys], since=_since(keys, now))
         )
         situation = replace(situation, uses={key: tuple(past) for key, past in uses.items()})
     decision = engine.decide(request, facts, situation)
@@ -113,6 +111,13 @@ async def judge(
         facts_read.missing,
         lacks_only_confirmation=_lacks_only_confirmation(house, request, decision, facts, situation),
     )
+
+
+def _since(keys: Sequence[LimitKey], now: datetime) -> datetime | None:
+    """How far back past effects count: as far as the longest window; None if one of them has no end."""
+    windows = [limit.window_s for limit in keys]
+    finite = [window for window in windows if window is not None]
+    return now - timedelta(seconds=max(finite)) if len(finite) == len(windows) else None
 
 
 def _carried(

@@ -85,6 +85,8 @@ def values_of(known: Sequence[Known], cues: Sequence[Cue]) -> dict[str, Json]:
         if cue.records:
             own["records"] = [str(record.get("label", record.get("value", ""))) for record in cue.records]
         values[f"cue{place}"] = own
+        if len(cues) == 1:
+            values |= own
     return values
 
 

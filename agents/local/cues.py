@@ -12,8 +12,8 @@ from agents.tasks import Attempt, Cue, ToolProposal, WorkflowTask
 from policies.canonical import digest
 from policies.words import Json
 
-MOST_UNCLEAR = 2
-"""How often a confirmation is asked, the first time included, before a person takes over."""
+MOST_SHOWN = 2
+"""How often the same details are shown for confirmation before a person takes over."""
 MOST_UNANSWERED = 2
 """How often we may have no answer, or not understand, in one conversation."""
 UNAVAILABLE = frozenset({"unavailable", "timeout"})
@@ -313,10 +313,20 @@ class _Course:
         if question is not None and question.kind == "confirm" and question.request_digest in marks:
             if self.task.answer == "no":
                 return Cue(kind="reply", template="declined", ends=True, reason="The customer said no.")
-            if self.task.asked.get(counter, 0) >= MOST_UNCLEAR:
+            if max(self.task.asked.get(counter, 0), self._times_shown(call)) >= MOST_SHOWN:
                 return escalation("The customer's answer to the details stayed unclear.")
             cue = cue.model_copy(update={"template": "confirm_again"})
         return worded(self.task, self.sheets, standing, cue, call)
+
+    def _times_shown(self, call: ToolProposal) -> int:
+        """In how many earlier turns the customer was shown this very call."""
+        return sum(
+            each.tool == call.tool
+            and each.state == "needs_confirmation"
+            and not each.this_turn
+            and same_call(call.arguments, each.arguments)
+            for each in self.task.attempts
+        )
 
     def _digests(self, call: ToolProposal) -> frozenset[str]:
         """Digests under which this very call may have been shown: as proposed, and as the registry completed it."""

@@ -31,7 +31,8 @@ def draft(task: DraftTask, *, journeys: Mapping[str, Journey], voice: Voice) -> 
     )
     parts: list[str] = []
     cites: list[str] = []
-    for place, (cue, name) in ordered:
+    for number, (cue, name) in ordered:
+        place = number if len(ordered) > 1 else 0
         journey = journeys.get(name or "")
         if journey is not None and journey.kind == "answer" and cue.fulfils:
             text, cited = _answer(task, cue, place, voice)
@@ -56,7 +57,8 @@ def _cue_text(cue: Cue, place: int, journey: Journey | None, voice: Voice) -> st
         details = _own(voice.templates.get(_details_id(cue, journey), ""), cue, place)
         text = text.replace("{details}", details) if "{details}" in text else f"{text}\n\n{details}".strip()
     if cue.records and "records" not in _names(template):
-        lines = "\n".join(f"{number}. {{cue{place}.records.{number - 1}}}" for number in range(1, len(cue.records) + 1))
+        path = f"cue{place}.records" if place else "records"
+        lines = "\n".join(f"{number + 1}. {{{path}.{number}}}" for number in range(len(cue.records)))
         text = f"{text}\n{lines}"
     return text
 
@@ -73,7 +75,12 @@ def _details_id(cue: Cue, journey: Journey | None) -> str:
 
 
 def _own(template: str, cue: Cue, place: int) -> str:
-    """The template with the names that this cue gives a meaning of its own pointed at that meaning."""
+    """The template with the names that this cue gives a meaning of its own pointed at that meaning.
+
+    A cue that stands alone (place 0) needs no pointing: nothing else can be meant.
+    """
+    if not place:
+        return template
     own = {*cue.values, *cue.evidence, *({"records"} if cue.records else ())}
 
     def pointed(match: re.Match[str]) -> str:

@@ -19,6 +19,8 @@ from agents.local.mood import sentiment as sentiment_of
 from agents.tasks import Act, Entity, IntentGuess, IntentReading, IntentTask, Question
 from policies.words import Json
 
+CLARIFY = "clarify"
+"""The slot under which a clarifying question is counted."""
 SURE = 0.5
 """How probable a matter must be to be taken up without asking."""
 SURE_OF_PERSON = 0.9
@@ -332,7 +334,9 @@ def _is_courtesy(text: str) -> bool:
 
 
 def _chosen_journey(text: str, question: Question | None) -> str | None:
-    if question is None or question.kind != "clarify" or not question.options:
+    if question is None or not question.options:
+        return None
+    if question.kind != "clarify" and question.slots != [CLARIFY]:
         return None
     place = _place_of(text, len(question.options))
     if place is not None:

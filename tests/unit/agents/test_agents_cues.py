@@ -228,6 +228,8 @@ def test_p3_an_unclear_answer_is_asked_once_more_and_then_goes_to_a_person(sheet
     assert (once.kind, once.template) == ("confirm", "confirm_again")
     twice = next_cue(task(**ready(question=question, answer="unclear", asked={"confirmation:refund": 2})), sheets)
     assert twice.kind == "escalate"
+    shown = [tried("needs_confirmation"), tried("needs_confirmation")]
+    assert next_cue(task(**ready(question=question, answer="unclear", attempts=shown)), sheets).kind == "escalate"
 
 
 def test_p3_a_correction_is_shown_anew_instead_of_being_taken_as_a_no(sheets: Sheets, task: Make) -> None:

@@ -69,7 +69,7 @@ def test_p3_an_unclear_answer_repeats_the_details(sheets: Sheets) -> None:
         kind="confirm", template="confirm_again", call=call, values={"amount": 1, "item_ids": "x", "order_id": "y"}
     )
     assert write(sheets, [again], ["refund"]).text == (
-        "<confirm_again>\n\nRefund {cue1.amount} for {cue1.item_ids} of order {cue1.order_id}?"
+        "<confirm_again>\n\nRefund {amount} for {item_ids} of order {order_id}?"
     )
 
 

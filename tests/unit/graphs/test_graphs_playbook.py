@@ -158,7 +158,7 @@ CASES: list[tuple[str, str, str, str, str]] = [
     (SIZES, "owner: Content", "author: Content", "author: this key is not known", ""),
     (CODE, 'identity=("order_id", "item_ids")', 'identity=("order_id", "items")', "refund_order: identity", "item_ids"),
     (CODE, "TOOLS: Sequence[ToolSpec] = (", "OTHERS: Sequence[ToolSpec] = (", "TOOLS is missing", "TOOLS"),
-    (CODE, "LISTED_ORDERS = 10", "LISTED_ORDERS = 10 / 0", "ZeroDivisionError", ""),
+    ("calls.py", "LISTED_ORDERS = 10", "LISTED_ORDERS = 10 / 0", "ZeroDivisionError", ""),
     ("orders.py", "import json\n", "import jsno\n", "No module named 'jsno'", ""),
     ("refunds.py", "def due_for(", "def due_for((", "SyntaxError", ""),
 ]  # fmt: skip
@@ -184,7 +184,7 @@ def test_a_mistake_is_named_with_its_file_and_line_and_what_to_write(
         ("journeys/refund.yaml", "tool: quote_refund", "tool: quote_refunds", "no tool quote_refunds"),
         ("journeys/refund.yaml", "evidence:quote.reason", "evidence:qoute.reason", "returns qoute"),
         ("journeys/order_status.yaml", "queue: service", "queue: servise", "no queue servise"),
-        ("tools.py", "LISTED_ORDERS = 10", "LISTED_ORDERS = 10 / 0", "ZeroDivisionError"),
+        ("calls.py", "LISTED_ORDERS = 10", "LISTED_ORDERS = 10 / 0", "ZeroDivisionError"),
     ],
 )
 def test_the_line_is_exactly_the_one_to_change(copy: Path, file: str, before: str, after: str, says: str) -> None:

@@ -7,7 +7,8 @@ import pytest
 from agents.local.intents import IntentModel, fit_journeys
 from graphs.playbook import Playbook, load_playbook
 from playbooks.retail.catalogue import COUNTRIES, PRODUCTS, SUBSCRIPTIONS
-from playbooks.retail.fixtures import FREE_SHIPPING_FROM_MINOR, KNOWN, SHIPPING_MINOR
+from playbooks.retail.fixtures import FREE_SHIPPING_FROM_MINOR, SHIPPING_MINOR
+from playbooks.retail.known_customers import KNOWN
 from policies.detectors.prose import ProseRules
 from policies.documents import read_document
 from policies.sentences import format_money

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from playbooks.retail.fixtures import KNOWN, build
+from playbooks.retail.calls import read_verification
+from playbooks.retail.fixtures import build
+from playbooks.retail.known_customers import KNOWN
 from playbooks.retail.orders import STATUS_WORDS
-from playbooks.retail.tools import TOOLS, open_systems, read_verification
+from playbooks.retail.tools import TOOLS, open_systems
 from policies.words import CustomerId, Json
 from tools.errors import ToolRefused
 from tools.registry import Registry

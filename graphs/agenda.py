@@ -1,6 +1,6 @@
 """Which cases a message is about: the ones it continues, and the new ones it opens. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from agents.tasks import Entity, IntentReading, Question
@@ -30,15 +30,23 @@ class Item:
 
 
 def plan(
-    reading: IntentReading, *, current: OpenCase, open_cases: Sequence[OpenCase], question: Question | None
+    reading: IntentReading,
+    *,
+    current: OpenCase,
+    open_cases: Sequence[OpenCase],
+    question: Question | None,
+    risk_of: Callable[[str], int],
 ) -> list[Item]:
-    """Order the cases of this turn: what was asked first, an answer to our question before new matters.
+    """Order the cases of this turn: the answer to our question, then new matters, those of little risk first.
+
+    What may have to wait for a person comes last, so that it holds up nothing else.
 
     Args:
         reading: What the message says.
         current: The case in hand.
         open_cases: All open cases of the conversation, the current one among them.
         question: What our last reply asked.
+        risk_of: A journey's risk, as a rank.
 
     Returns:
         At least one item; the first is the one to begin with. Each entity stands with the case it belongs to, and
@@ -47,6 +55,7 @@ def plan(
     by_id = {case.id: case for case in open_cases}
     asked = by_id.get(CaseId(question.case_id)) if question else None
     accepted = [(index, guess) for index, guess in enumerate(reading.intents) if guess.answer == "accept"]
+    accepted.sort(key=lambda one: risk_of(one[1].journey))
     items: list[Item] = []
     if asked and (not accepted or _answers(reading, question)):
         items.append(Item(asked.id, None))

@@ -2,10 +2,10 @@
 
 GraphError
 ├── RunnerClosed        the runner is shutting down
+├── TurnFailed          a turn could not be run, nor handed to a person; its message is kept
 ├── TurnNotFound        no turn of that id
 ├── EditRefused         a reviewer's edit that can't be: another tool, arguments that don't fit, or policy says no
-├── NotWithPerson       a handback of a conversation that no person has
-└── PlanExhausted       a turn went round too often without coming to an end
+└── NotWithPerson       a handback of a conversation that no person has
 """
 
 
@@ -15,6 +15,10 @@ class GraphError(Exception):
 
 class RunnerClosed(GraphError):
     """The runner is shutting down and takes no more work. Send the message again; nothing was lost."""
+
+
+class TurnFailed(GraphError):
+    """The message is kept and will be answered, but can't be run right now. Send it again under the same id."""
 
 
 class TurnNotFound(GraphError):
@@ -27,7 +31,3 @@ class EditRefused(GraphError):
 
 class NotWithPerson(GraphError):
     """This conversation is with the AI already; there is nothing to hand back."""
-
-
-class PlanExhausted(GraphError):
-    """The turn made as many attempts as one turn may; it goes to a person."""

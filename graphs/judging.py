@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from agents.local.checks import DueCheck
 from agents.tasks import EligibilityTask
 from graphs.context import House
-from memory import cases, conversations, evidence, receipts, requests
+from graphs.matter import visible
+from memory import cases, conversations, receipts, requests
 from memory.store import Unit
 from policies.limits import LimitKey
 from policies.words import (
@@ -26,6 +27,7 @@ from policies.words import (
 )
 from tools.errors import ToolArgumentsError, UnknownTool
 from tools.spec import ToolContext
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -187,7 +189,7 @@ def _gather(unit: Unit, house: House, conversation_id: ConversationId, case_id: 
     case = cases.get(unit, case_id=case_id)
     if conversation is None or case is None:
         raise LookupError("The request's conversation or case is gone.")
-    rows = evidence.of_conversation(unit, conversation_id=conversation_id)
+    rows = visible(unit, conversation_id=conversation_id, case_id=case_id)
     history = requests.history(unit, case_ids=[case_id])
     history += [
         HistoryEvent("confirmation", str(row.value["tool"]), row.value["arguments"], at=row.at)

@@ -55,7 +55,7 @@ def load(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId, turn_i
     case = cases.get(unit, case_id=case_id)
     if conversation is None or case is None:
         raise LookupError("The turn's conversation or case is gone.")
-    rows = _visible(unit, conversation, case)
+    rows = visible(unit, conversation_id=conversation_id, case_id=case_id)
     attempts = [
         _attempt(unit, row, turn_id) for row in requests.of_case(unit, case_id=case_id) if row.supersedes is None
     ]
@@ -93,16 +93,12 @@ def known(row: Evidence) -> Known:
     return Known(id=row.id, name=row.name, kind=row.kind, subject=row.subject, value=row.value, source=row.source)
 
 
-def _visible(unit: Unit, conversation: Conversation, case: Case) -> list[Evidence]:
+def visible(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId) -> list[Evidence]:
     """The case's evidence and the conversation's identity slots; nothing that was superseded."""
-    own = [row for row in evidence.of_case(unit, case_id=case.id) if row.superseded_by is None]
+    own = evidence.of_case(unit, case_id=case_id)
     seen = {row.id for row in own}
-    shared = [
-        row
-        for row in evidence.of_conversation(unit, conversation_id=conversation.id)
-        if row.name in IDENTITY_SLOTS and row.superseded_by is None and row.id not in seen
-    ]
-    return [*shared, *own]
+    shared = evidence.of_conversation(unit, conversation_id=conversation_id, names=IDENTITY_SLOTS)
+    return [*(row for row in shared if row.id not in seen), *own]
 
 
 def _attempt(unit: Unit, row: RequestRow, turn_id: TurnId) -> Attempt:

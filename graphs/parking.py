@@ -1,11 +1,10 @@
 """Parking: a turn waits for a person. The customer is told so, honestly, and later turns may run meanwhile."""
 
 from agents.rendering import render
-
 from agents.tasks import Cue
 from graphs.context import TurnContext
 from graphs.replying import known_of, parts_of, unsaid, values_of
-from graphs.sending import say
+from graphs.sending import queue_left_over, say
 from graphs.state import TurnState
 from memory import approvals, cases, conversations, inbox, readings, turns
 from memory.store import Unit
@@ -29,6 +28,7 @@ def park(unit: Unit, ctx: TurnContext, turn_id: TurnId, state: TurnState, approv
             text=_interim(unit, ctx, turn_id, state, covers, approval_id),
             covers=covers,
         )
+    queue_left_over(unit, state)
     cases.set_status(unit, case_id=case_id, status="waiting")
     turns.set_case(unit, turn_id=turn_id, case_id=case_id)
     turns.park(unit, turn_id=turn_id, approval_id=approval_id, now=ctx.now)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
 from graphs.context import House, TurnContext
-from graphs.errors import NotWithPerson, RunnerClosed, TurnNotFound
+from graphs.errors import NotWithPerson, RunnerClosed, TurnFailed, TurnNotFound
 from graphs.lanes import Lanes
 from graphs.last_resort import give_up
 from graphs.parking import park
@@ -208,34 +208,54 @@ class Runner:
         return await self.result(current.turn_id)
 
     async def _run_next(self, conversation_id: ConversationId) -> bool:
-        """Take the conversation's next items and run them to their end. False if there were none."""
+        """Take the conversation's next items and run them to their end. False if there were none, or none can be run."""
         if self._closed:
             return False
-
-        def claim(unit: Unit) -> tuple[list[InboxItem], int]:
-            items = inbox.claim(unit, conversation_id=conversation_id, now=self._house.clock())
-            epoch = conversations.advance_epoch(unit, conversation_id=conversation_id) if items else 0
-            return items, epoch
-
-        items, epoch = await self._house.store.write(claim)
-        if not items:
-            return False
-        ctx = TurnContext(self._house, conversation_id, epoch)
+        seqs: list[int] = []
         try:
-            await self._run(ctx, items)
+            items, epoch = await self._house.store.write(partial(self._claim, conversation_id=conversation_id))
+            if not items:
+                return False
+            seqs = [item.seq for item in items]
+            await self._run_or_give_up(TurnContext(self._house, conversation_id, epoch), items)
         except FencedOut:
             log.warning("another run has taken over conversation %s", conversation_id)
             return False
         except Exception as error:
-            log.error("turn on items %s failed: %s", [item.seq for item in items], type(error).__name__, exc_info=True)
-            if max(item.attempts for item in items) < ATTEMPTS:
-                return True
-            await give_up(ctx, items, error, self._new_id)
-        for item in items:
-            for future in self._waiting.get(item.seq, []):
-                if not future.done():
-                    future.set_result(None)
+            # Nothing could be written about it: the items stay in the inbox for `recover`, whoever waits is told.
+            log.error("conversation %s can't be run now: %s", conversation_id, type(error).__name__)
+            self._release(seqs or list(self._waiting), TurnFailed(TurnFailed.__doc__))
+            return False
+        self._release(seqs, None)
         return True
+
+    def _claim(self, unit: Unit, *, conversation_id: ConversationId) -> tuple[list[InboxItem], int]:
+        items = inbox.claim(unit, conversation_id=conversation_id, now=self._house.clock())
+        epoch = conversations.advance_epoch(unit, conversation_id=conversation_id) if items else 0
+        return items, epoch
+
+    async def _run_or_give_up(self, ctx: TurnContext, items: list[InboxItem]) -> None:
+        """Run the items; once more after a failure, and after `ATTEMPTS` hand the conversation to a person."""
+        for attempt in range(max(item.attempts for item in items), ATTEMPTS + 1):
+            try:
+                await self._run(ctx, items)
+                return
+            except FencedOut:
+                raise
+            except Exception as error:
+                log.error("attempt %d at items from %d failed: %s", attempt, items[0].seq, type(error).__name__)
+                log.debug("the failure", exc_info=True)
+                if attempt >= ATTEMPTS:
+                    await give_up(ctx, items, error, self._new_id)
+
+    def _release(self, seqs: Sequence[int], problem: TurnFailed | None) -> None:
+        """Let those go on who wait for these items."""
+        for seq in seqs:
+            for future in self._waiting.get(seq, []):
+                if not future.done() and problem is None:
+                    future.set_result(None)
+                elif not future.done():
+                    future.set_exception(problem or RunnerClosed())
 
     async def _run(self, ctx: TurnContext, items: list[InboxItem]) -> None:
         first = items[0]

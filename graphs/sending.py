@@ -1,8 +1,9 @@
-"""What the customer is told: timeline and outbox together, once, silent where a person speaks."""
+"""The end of a run: what the customer is told, in timeline and outbox together, and what is left for a later turn."""
 
 from agents.tasks import Question
 from graphs.context import TurnContext
-from memory import conversations, outbox, timeline
+from graphs.state import TurnState
+from memory import cases, conversations, outbox, timeline
 from memory.store import Unit
 from memory.turns import Turn
 from policies.words import CaseId, Json
@@ -49,3 +50,15 @@ def say(
         dedupe_key=f"said:{turn.id}:{part}",
     )
     conversations.mark_disclosed(unit, conversation_id=ctx.conversation_id)
+
+
+def queue_left_over(unit: Unit, state: TurnState) -> None:
+    """Mark the matters that this turn did not come to, so that a later one does; and unmark those it did."""
+    attended = {*state.get("part_cases", {}).values(), state["case_id"]}
+    for case_id in state.get("queue", []):
+        if case_id not in attended:
+            cases.save_plan(unit, case_id=CaseId(case_id), plan={"queued": True})
+    for case_id in attended:
+        case = cases.get(unit, case_id=CaseId(case_id))
+        if case is not None and case.plan.get("queued"):
+            cases.save_plan(unit, case_id=CaseId(case_id), plan={})

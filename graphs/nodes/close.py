@@ -6,7 +6,7 @@ from agents.tasks import Cue, Question
 from graphs.context import TurnContext
 from graphs.replying import Part, parts_of, question_of, unsaid
 from graphs.results import TurnOutcome
-from graphs.sending import say
+from graphs.sending import queue_left_over, say
 from graphs.state import TurnState
 from memory import audit, cases, conversations, inbox, readings, requests, turns
 from memory.store import Unit
@@ -45,6 +45,7 @@ def end(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> Turn
     outcome = _outcome(state, [part.cue for part in parts], question)
     for part in parts:
         _settle_case(unit, ctx, part, outcome)
+    queue_left_over(unit, state)
     open_cases = cases.agenda(unit, conversation_id=ctx.conversation_id)
     conversations.set_case(
         unit, conversation_id=ctx.conversation_id, case_id=_in_hand(question, [case.id for case in open_cases])

@@ -15,7 +15,7 @@ from graphs.state import TurnState
 from graphs.thinking import think
 from memory import audit, cases, conversations, evidence, timeline
 from memory.store import Unit
-from policies.words import CaseId, EvidenceId, TurnId
+from policies.words import CaseId, EvidenceId, Risk, TurnId
 
 ANSWER_KINDS = frozenset({"text", "choice", "ordinal", "all", "items"})
 """Entities that mean something only as an answer to a question; kept under the slot that was asked."""
@@ -54,6 +54,7 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         current=OpenCase(matter.case.id, matter.case.journey),
         open_cases=[OpenCase(case.id, case.journey) for case in agenda] or [OpenCase(matter.case.id, None)],
         question=matter.question,
+        risk_of=lambda journey: list(Risk).index(ctx.house.playbook.journeys[journey].risk),
     )
     placed: list[CaseId] = await ctx.write(lambda unit: _settle(unit, ctx, turn_id, reading, items, matter, said.text))
     after: TurnState = {

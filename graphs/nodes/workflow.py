@@ -7,7 +7,8 @@ from graphs.context import TurnContext
 from graphs.state import MAX_CALLS, TurnState
 from graphs.tasking import workflow_task
 from graphs.thinking import think
-from memory import requests
+from memory import cases, requests
+from memory.store import Unit
 from policies.words import ActionRequest, CaseId, Provenance, RequestId, TurnId
 
 
@@ -38,10 +39,21 @@ async def workflow(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
     parts = [*state.get("parts", []), ordinal]
     after["part_cases"] = {**state.get("part_cases", {}), str(ordinal): state["case_id"]}
     queue = state.get("queue", [])
-    if cue.kind in {"reply", "wait", "close"} and queue:
-        # This matter is said; the next one of the same message is attended to before anything is sent.
-        return {**after, "parts": parts, "case_id": queue[0], "queue": queue[1:], "next": "authentication"}
+    if cue.kind in {"reply", "wait", "close"}:
+        # This matter is said; the next one is attended to before anything is sent.
+        done = {*after["part_cases"].values()}
+        queue = [case_id for case_id in queue if case_id not in done] or await ctx.read(
+            lambda unit: _left_over(unit, ctx, done)
+        )
+        if queue:
+            return {**after, "parts": parts, "case_id": queue[0], "queue": queue[1:], "next": "authentication"}
     return {**after, "parts": parts, "next": "draft"}
+
+
+def _left_over(unit: Unit, ctx: TurnContext, done: set[str]) -> list[str]:
+    """Matters that an earlier message raised and that no turn has come to yet."""
+    agenda = cases.agenda(unit, conversation_id=ctx.conversation_id)
+    return [case.id for case in agenda if case.plan.get("queued") and case.id not in done]
 
 
 async def _store(

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from evals.errors import SamplesUnreadable
+from evals.errors import FellSilent, SamplesUnreadable
 from evals.plain_graph import open_plain_graph
 from evals.running import RuntimeFactory
 from graphs.results import InboundMessage
@@ -96,6 +96,9 @@ async def bench_turns(
 
     The plain graph is told our replies to say, so that both keep the same texts; it thinks nothing, so its time is what
     the framework and its checkpoints take, ours is the whole turn. A conversation before it warms the process up.
+
+    Raises:
+        FellSilent: The script leads to a person.
     """
     replies: list[str] = []
     with tempfile.TemporaryDirectory(prefix="callboard-bench-") as place:
@@ -108,6 +111,8 @@ async def bench_turns(
                     message = InboundMessage(ConversationId(conversation_id), f"m{len(keep)}", text)
                     result = await running.runner.handle(message)
                     keep.append(result.reply)
+                    if result.outcome in {"escalated", "with_person"}:
+                        raise FellSilent(len(keep))
                     return result.reply
 
                 return say

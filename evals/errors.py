@@ -2,7 +2,8 @@
 
 EvalError
 ├── SamplesUnreadable   a file of samples has a line that isn't what its form says
-└── NothingToPlay       a file of samples has nothing to play
+├── NothingToPlay       a file of samples has nothing to play
+└── FellSilent          a conversation that is measured went to a person
 """
 
 from pathlib import Path
@@ -28,3 +29,14 @@ class NothingToPlay(EvalError):
     def __init__(self, file: Path) -> None:
         super().__init__(f"{file} has no conversation in which a customer says something. Give another file.")
         self.file = file
+
+
+class FellSilent(EvalError):
+    """The conversation that is measured went to a person, so that there is nothing more to measure."""
+
+    def __init__(self, turn: int) -> None:
+        super().__init__(
+            f"The conversation went to a person at message {turn}, and the turns after it cost next to nothing. "
+            "Give a script of messages that the playbook answers alone."
+        )
+        self.turn = turn

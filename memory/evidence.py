@@ -1,6 +1,6 @@
 """Evidence: what a case knows, where it is from, and how far it can be trusted."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -141,9 +141,21 @@ def of_case(unit: Unit, *, case_id: CaseId, include_superseded: bool = False) ->
     return _many(unit, _TABLE.c.case_id == case_id, include_superseded)
 
 
-def of_conversation(unit: Unit, *, conversation_id: ConversationId, include_superseded: bool = False) -> list[Evidence]:
-    """A conversation's evidence as it stands, in the order it came in."""
-    return _many(unit, _TABLE.c.conversation_id == conversation_id, include_superseded)
+def of_conversation(
+    unit: Unit,
+    *,
+    conversation_id: ConversationId,
+    names: Collection[str] | None = None,
+    include_superseded: bool = False,
+) -> list[Evidence]:
+    """A conversation's evidence as it stands, of some names or all, in the order it came in.
+
+    All of it grows with the conversation: a turn reads what it needs by name.
+    """
+    condition = _TABLE.c.conversation_id == conversation_id
+    if names is not None:
+        condition &= _TABLE.c.name.in_(sorted(names))
+    return _many(unit, condition, include_superseded)
 
 
 def spend(unit: Unit, *, evidence_id: EvidenceId) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,7 +52,7 @@ _TABLE = table_of(PassageRow)
 class FrontMatter(BaseModel):
     """The head of an article's file."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
     title: str
@@ -142,8 +143,12 @@ def read_articles(directory: Path) -> list[Article]:
     return list(articles.values())
 
 
-def passages_of(article: Article) -> list[Passage]:
-    """Cut an article at its headings, and long sections at paragraphs, then sentences, then words."""
+@lru_cache(maxsize=4096)
+def passages_of(article: Article) -> tuple[Passage, ...]:
+    """Cut an article at its headings, and long sections at paragraphs, then sentences, then words.
+
+    Articles can't change, and every turn asks for their passages: each is cut once.
+    """
     front = article.front
     found: list[Passage] = []
     for heading, section in _sections(article.text):
@@ -159,7 +164,7 @@ def passages_of(article: Article) -> list[Passage]:
                     text=piece,
                 )
             )
-    return found
+    return tuple(found)
 
 
 def store(unit: Unit, *, articles: Sequence[Article], now: datetime) -> tuple[list[str], list[str]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import UniqueConstraint, bindparam, func, select
+from sqlalchemy import Index, UniqueConstraint, bindparam, func, select
 from sqlmodel import Field
 
 from memory.rows import Moment, Row, table_of
@@ -42,7 +42,10 @@ class TimelineRow(Row, table=True):
     dedupe_key: str | None
     body: bytes
 
-    __table_args__ = (UniqueConstraint("conversation_id", "dedupe_key"),)
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "dedupe_key"),
+        Index("timeline_of_turn", "conversation_id", "turn_id"),
+    )
 
 
 _TABLE = table_of(TimelineRow)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from policies.detectors.normalisation import normalise
 from policies.rules import ProseRule
@@ -50,6 +51,7 @@ class ProseRules:
         return tuple(findings)
 
 
+@lru_cache(maxsize=4096)
 def phrase_pattern(phrase: str) -> re.Pattern[str]:
     """The pattern of a phrase: whole words, any case and spacing, `*` for up to four words."""
     pieces: Sequence[str] = WORDS.findall(normalise(phrase).text)

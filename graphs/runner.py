@@ -49,7 +49,7 @@ class Runner:
         self._graph = graph
         self._new_id = new_id
         self._lanes = Lanes(self._run_next)
-        self._waiting: dict[int, list[asyncio.Future[None]]] = {}
+        self._waiting: dict[ConversationId, dict[int, list[asyncio.Future[None]]]] = {}
         self._listeners: dict[ConversationId, list[asyncio.Queue[Progress]]] = {}
         self._closed = False
         self._versions = {
@@ -166,10 +166,8 @@ class Runner:
         """Take no more messages and let what is in hand finish. What doesn't is found by `recover`."""
         self._closed = True
         await self._lanes.close(patience_s=patience_s)
-        for futures in self._waiting.values():
-            for future in futures:
-                if not future.done():
-                    future.set_exception(RunnerClosed(RunnerClosed.__doc__))
+        for conversation_id in list(self._waiting):
+            self._release(conversation_id, [], RunnerClosed(RunnerClosed.__doc__))
 
     async def _take(self, message: InboundMessage) -> InboxItem:
         if self._closed:
@@ -192,23 +190,25 @@ class Runner:
 
     async def _outcome_of(self, item: InboxItem) -> TurnResult:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(item.seq, []).append(future)
+        waiting = self._waiting.setdefault(item.conversation_id, {})
+        waiting.setdefault(item.seq, []).append(future)
         try:
             current = await self._house.store.read(lambda unit: inbox.get(unit, seq=item.seq))
             if current.state in {"waiting", "running"}:
                 await future
                 current = await self._house.store.read(lambda unit: inbox.get(unit, seq=item.seq))
         finally:
-            left = [one for one in self._waiting.get(item.seq, []) if one is not future]
-            self._waiting[item.seq] = left
-            if not left:
-                self._waiting.pop(item.seq, None)
+            waiting[item.seq].remove(future)
+            if not waiting[item.seq]:
+                del waiting[item.seq]
+            if not waiting:
+                self._waiting.pop(item.conversation_id, None)
         if current.turn_id is None:
             raise TurnNotFound(TurnNotFound.__doc__)
         return await self.result(current.turn_id)
 
     async def _run_next(self, conversation_id: ConversationId) -> bool:
-        """Take the conversation's next items and run them to their end. False if there were none, or none can be run."""
+        """Take the conversation's next items and run them to their end. False if there were none to run."""
         if self._closed:
             return False
         seqs: list[int] = []
@@ -224,9 +224,9 @@ class Runner:
         except Exception as error:
             # Nothing could be written about it: the items stay in the inbox for `recover`, whoever waits is told.
             log.error("conversation %s can't be run now: %s", conversation_id, type(error).__name__)
-            self._release(seqs or list(self._waiting), TurnFailed(TurnFailed.__doc__))
+            self._release(conversation_id, seqs, TurnFailed(TurnFailed.__doc__))
             return False
-        self._release(seqs, None)
+        self._release(conversation_id, seqs)
         return True
 
     def _claim(self, unit: Unit, *, conversation_id: ConversationId) -> tuple[list[InboxItem], int]:
@@ -248,14 +248,17 @@ class Runner:
                 if attempt >= ATTEMPTS:
                     await give_up(ctx, items, error, self._new_id)
 
-    def _release(self, seqs: Sequence[int], problem: TurnFailed | None) -> None:
-        """Let those go on who wait for these items."""
-        for seq in seqs:
-            for future in self._waiting.get(seq, []):
-                if not future.done() and problem is None:
+    def _release(self, conversation_id: ConversationId, seqs: Sequence[int], problem: Exception | None = None) -> None:
+        """Let those go on who wait for these items, or for any of the conversation's where none could be taken."""
+        waiting = self._waiting.get(conversation_id, {})
+        for seq in seqs or list(waiting):
+            for future in waiting.get(seq, []):
+                if future.done():
+                    continue
+                if problem is None:
                     future.set_result(None)
-                elif not future.done():
-                    future.set_exception(problem or RunnerClosed())
+                else:
+                    future.set_exception(problem)
 
     async def _run(self, ctx: TurnContext, items: list[InboxItem]) -> None:
         first = items[0]

@@ -42,7 +42,7 @@ ROUTES: dict[str, list[str]] = {
     "recall": ["intent", "authentication", "escalate"],
     "intent": ["authentication", "escalate"],
     "authentication": ["eligibility", "escalate"],
-    "eligibility": ["workflow", "escalate"],
+    "eligibility": ["workflow", "eligibility", "escalate"],
     "workflow": ["guard", "authentication", "draft", "escalate"],
     "guard": ["act", "approve", "eligibility", "draft", "escalate"],
     "approve": ["act", "eligibility", "hand_on", "escalate"],

@@ -199,7 +199,7 @@ class Gateway:
         for attempt in range(ATTEMPTS):
             try:
                 async with asyncio.timeout(spec.timeout_s):
-                    result = await spec.call(self._arguments(spec, permit.request.arguments), context)
+                    result = await spec.call(self._registry.model_of(spec.name, permit.request.arguments), context)
                 outcome = Outcome("committed", result.value)
                 break
             except ToolRefused as refused:
@@ -242,7 +242,7 @@ class Gateway:
         self._checkpoint("before_call")
         try:
             async with asyncio.timeout(spec.timeout_s):
-                result = await spec.call(self._arguments(spec, arguments), context)
+                result = await spec.call(self._registry.model_of(spec.name, arguments), context)
         except ToolRefused as refused:
             return await self._failed(receipt, refused.code, write, record)
         except ToolUnavailable:
@@ -271,7 +271,10 @@ class Gateway:
                 try:
                     async with asyncio.timeout(spec.timeout_s):
                         return await self._committed(
-                            receipt, await spec.call(self._arguments(spec, arguments), context), write, record
+                            receipt,
+                            await spec.call(self._registry.model_of(spec.name, arguments), context),
+                            write,
+                            record,
                         )
                 except ToolRefused as refused:
                     return await self._failed(receipt, refused.code, write, record)
@@ -346,6 +349,3 @@ class Gateway:
 
     def _context(self, customer_id: CustomerId | None, key: str) -> ToolContext:
         return ToolContext(systems=self._systems, customer_id=customer_id, idempotency_key=key, now=self._clock())
-
-    def _arguments(self, spec: ToolSpec, arguments: Mapping[str, Json]) -> Any:
-        return spec.arguments.model_validate(dict(arguments))

@@ -15,7 +15,7 @@ from policies.words import CaseId, EvidenceId, TurnId
 
 
 async def eligibility(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
-    """Decide the check that is due, if one is; its verdict is evidence of the case."""
+    """Decide the check that is due, one at a time until none is; each verdict is evidence of the case."""
     ctx = runtime.context
     turn_id, case_id = TurnId(state["turn_id"]), CaseId(state["case_id"])
     task = await workflow_task(ctx, state)
@@ -48,4 +48,5 @@ async def eligibility(state: TurnState, runtime: Runtime[TurnContext]) -> TurnSt
             dedupe_key=f"{turn_id}:{ordinal}",
         )
     )
-    return {"ordinal": ordinal + 1, "next": "workflow"}
+    # One verdict may be what the next check was waiting for.
+    return {"ordinal": ordinal + 1, "next": "eligibility"}

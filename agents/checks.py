@@ -58,6 +58,8 @@ class AnswerChecks:
             permitted = set(task.tools) | self.sheets.verification_tools
             if cue.call.tool not in permitted:
                 yield "call.tool: not permitted in this journey"
+        if cue.lead and cue.lead not in self.sheets.voice.templates:
+            yield "lead: not in the voice's templates"
         if cue.kind != "call" and cue.template not in self.sheets.voice.templates:
             yield "template: not in the voice's templates"
         if not set(cue.evidence.values()) <= {row.id for row in task.known}:

@@ -75,7 +75,8 @@ def values_of(known: Sequence[Known], cues: Sequence[Cue]) -> dict[str, Json]:
     """What the placeholders of a draft may refer to.
 
     Evidence by name (of several rows of a name the latest), and each cue's own view under "cue1", "cue2", …: the rows
-    it pins, its extra values, its records as labels. What a customer said is no evidence and is not there.
+    it pins, its extra values, its records as labels. A cue that stands alone is also seen without that name. What a
+    customer said is no evidence and is not there.
     """
     rows = {row.id: row for row in known}
     values: dict[str, Json] = {row.name: row.value for row in known if row.kind not in SAID}

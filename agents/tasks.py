@@ -251,6 +251,8 @@ class Cue(Typed):
     """For `call` and `confirm`: the request; a confirm's is shown to the customer, not made."""
     template: str = ""
     """Reply template for every kind but `call`."""
+    lead: str = ""
+    """Template said before it: that an answer was unclear, before the details once more."""
     slots: list[str] = Field(default_factory=list)
     records: list[dict[str, Json]] = Field(default_factory=list)
     """For `ask`: the candidates to show."""

@@ -15,7 +15,7 @@ from policies.words import Json
 MOST_SHOWN = 2
 """How often the same details are shown for confirmation before a person takes over."""
 MOST_UNANSWERED = 2
-"""How often we may have no answer, or not understand, in one conversation."""
+"""How often we may ask again what a message is about, in one conversation."""
 UNAVAILABLE = frozenset({"unavailable", "timeout"})
 NO_ANSWER, NOT_UNDERSTOOD = "no_answer", "not_understood"
 CONFIRMATION = "confirmation"
@@ -31,7 +31,7 @@ def next_cue(task: WorkflowTask, sheets: Sheets) -> Cue:
     journey = sheets.journeys.get(task.journey or "")
     cue = _decided(task, sheets, journey) or _without_journey(task, sheets, journey)
     if cue is None and journey is not None:
-        cue = _identity(task, sheets) or _journey_cue(task, sheets, journey)
+        cue = _turned_down(task) or _identity(task, sheets) or _journey_cue(task, sheets, journey)
     return _bounded(task, cue or escalation("Nothing in the playbook says what comes next."))
 
 
@@ -101,6 +101,14 @@ def _without_journey(task: WorkflowTask, sheets: Sheets, journey: Journey | None
     return Cue(kind="ask", template="not_understood", slots=[NOT_UNDERSTOOD], reason="No journey fits what was said.")
 
 
+def _turned_down(task: WorkflowTask) -> Cue | None:
+    """A plain no to a question about what is missing: the matter is dropped."""
+    question = task.question
+    if question is None or question.kind != "slot" or task.act != "decline":
+        return None
+    return Cue(kind="reply", template="declined", ends=True, reason="The customer doesn't want to go on.")
+
+
 def _identity(task: WorkflowTask, sheets: Sheets) -> Cue | None:
     """The next check of who the customer is, as authentication advised it."""
     advice = task.authentication
@@ -144,9 +152,7 @@ def _answer(task: WorkflowTask, sheets: Sheets, journey: Journey) -> Cue:
     """From knowledge; drafting says what the passages say, and that there is nothing where there are none."""
     has_rows = any(row.kind == "passage" for row in task.known)
     if task.passages == [] and not has_rows:
-        if task.asked.get(NO_ANSWER, 0) >= MOST_UNANSWERED:
-            return escalation("Knowledge had no answer several times.")
-        return Cue(kind="ask", template=NO_ANSWER, slots=[NO_ANSWER], reason="Knowledge has nothing on it.")
+        return Cue(kind="reply", template=NO_ANSWER, ends=True, reason="Knowledge has nothing on it.")
     templates = (journey.done, "answer", "anything_else")
     template = next(name for name in templates if name in sheets.voice.templates)
     return Cue(kind="reply", template=template, fulfils=True, ends=True, reason="Answered from knowledge.")
@@ -315,7 +321,7 @@ class _Course:
                 return Cue(kind="reply", template="declined", ends=True, reason="The customer said no.")
             if max(self.task.asked.get(counter, 0), self._times_shown(call)) >= MOST_SHOWN:
                 return escalation("The customer's answer to the details stayed unclear.")
-            cue = cue.model_copy(update={"template": "confirm_again"})
+            cue = cue.model_copy(update={"lead": "confirm_again"})
         return worded(self.task, self.sheets, standing, cue, call)
 
     def _times_shown(self, call: ToolProposal) -> int:

@@ -53,9 +53,8 @@ def draft(task: DraftTask, *, journeys: Mapping[str, Journey], voice: Voice) -> 
 def _cue_text(cue: Cue, place: int, journey: Journey | None, voice: Voice) -> str:
     template = voice.templates.get(_template_id(cue, journey), "")
     text = _own(template, cue, place)
-    if cue.template == "confirm_again":
-        details = _own(voice.templates.get(_details_id(cue, journey), ""), cue, place)
-        text = text.replace("{details}", details) if "{details}" in text else f"{text}\n\n{details}".strip()
+    if cue.lead:
+        text = f"{_own(voice.templates.get(cue.lead, ''), cue, place)}\n\n{text}".strip()
     if cue.records and "records" not in _names(template):
         path = f"cue{place}.records" if place else "records"
         lines = "\n".join(f"{number + 1}. {{{path}.{number}}}" for number in range(len(cue.records)))

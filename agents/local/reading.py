@@ -80,6 +80,11 @@ META = re.compile(
     r"is (?:that|this|it) possible|is (?:that|this) (?:ok|okay|enough|correct|right))\b",
     re.IGNORECASE,
 )
+PLAIN_NO = re.compile(
+    r"^\W*(?:no|nope|none|nothing|neither|never ?mind|forget it|no thanks?|no thank you|"
+    r"not (?:any|one) of (?:them|these|those))\W*$",
+    re.IGNORECASE,
+)
 YES_OR_NO = re.compile(
     r"\b(?:yes|yeah|yep|no|nope|ok|okay|sure|great|perfect|right|fine|correct|good|awesome|cool|wonderful|"
     r"alright|wait|exactly|"
@@ -283,6 +288,8 @@ class Reader:
             answer = read_confirmation(words)
             if answer != "unclear":
                 return "confirm" if answer == "yes" else "decline"
+        if question is not None and question.kind == "slot" and not accepted and PLAIN_NO.match(words):
+            return "decline"
         if task.pending_approval and WITHDRAW.search(words.replace("’", "'")):
             return "withdraw"
         if accepted:

@@ -225,11 +225,17 @@ def test_p3_a_no_ends_the_matter_unchanged(sheets: Sheets, task: Make) -> None:
 def test_p3_an_unclear_answer_is_asked_once_more_and_then_goes_to_a_person(sheets: Sheets, task: Make) -> None:
     question = asked_to_confirm()
     once = next_cue(task(**ready(question=question, answer="unclear", asked={"confirmation:refund": 1})), sheets)
-    assert (once.kind, once.template) == ("confirm", "confirm_again")
+    assert (once.kind, once.lead, once.template) == ("confirm", "confirm_again", "refund_confirm")
     twice = next_cue(task(**ready(question=question, answer="unclear", asked={"confirmation:refund": 2})), sheets)
     assert twice.kind == "escalate"
     shown = [tried("needs_confirmation"), tried("needs_confirmation")]
     assert next_cue(task(**ready(question=question, answer="unclear", attempts=shown)), sheets).kind == "escalate"
+
+
+def test_a_plain_no_to_a_question_drops_the_matter(sheets: Sheets, task: Make) -> None:
+    question = Question(kind="slot", case_id="c", slots=["order_id"])
+    cue = next_cue(task(known=[ORDERS], attempts=[LISTED], question=question, act="decline"), sheets)
+    assert (cue.template, cue.ends) == ("declined", True)
 
 
 def test_p3_a_correction_is_shown_anew_instead_of_being_taken_as_a_no(sheets: Sheets, task: Make) -> None:
@@ -362,8 +368,7 @@ def test_two_matters_that_fit_are_offered_by_their_titles(sheets: Sheets, task: 
 def test_a_question_is_answered_or_honestly_not(sheets: Sheets, task: Make) -> None:
     assert next_cue(task(journey="question", passages=["p1"]), sheets).fulfils
     nothing = next_cue(task(journey="question", passages=[]), sheets)
-    assert (nothing.template, nothing.fulfils) == ("no_answer", False)
-    assert next_cue(task(journey="question", passages=[], asked={"no_answer": 2}), sheets).kind == "escalate"
+    assert (nothing.template, nothing.fulfils, nothing.ends) == ("no_answer", False, True)
 
 
 def test_an_open_matter_takes_one_tool_whose_arguments_are_known(sheets: Sheets, task: Make) -> None:

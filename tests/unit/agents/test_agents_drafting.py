@@ -65,9 +65,7 @@ def test_candidates_are_numbered(sheets: Sheets) -> None:
 
 def test_p3_an_unclear_answer_repeats_the_details(sheets: Sheets) -> None:
     call = ToolProposal(tool="refund_order", arguments={}, step="refund")
-    again = Cue(
-        kind="confirm", template="confirm_again", call=call, values={"amount": 1, "item_ids": "x", "order_id": "y"}
-    )
+    again = Cue(kind="confirm", template="refund_confirm", lead="confirm_again", call=call)
     assert write(sheets, [again], ["refund"]).text == (
         "<confirm_again>\n\nRefund {amount} for {item_ids} of order {order_id}?"
     )

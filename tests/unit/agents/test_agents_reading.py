@@ -84,6 +84,12 @@ def test_records_are_picked_by_place_id_or_name(reader: Reader, text: str, value
     assert [each.value for each in reading.entities if each.kind == "choice"] == [value]
 
 
+def test_a_plain_no_to_a_question_is_a_decline_and_a_no_with_an_answer_is_not(reader: Reader) -> None:
+    question = Question(kind="slot", case_id="c", slots=["order_id"], records=RECORDS)
+    assert read(reader, "No thanks", question, open_journeys=["refund"]).act == "decline"
+    assert read(reader, "No, 20419", question, open_journeys=["refund"]).act == "inform"
+
+
 def test_an_id_that_was_not_offered_is_kept_as_said(reader: Reader) -> None:
     question = Question(kind="slot", case_id="c", slots=["order_id"], records=RECORDS)
     reading = read(reader, "no, it is order 20777", question, open_journeys=["refund"])

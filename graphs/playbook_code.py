@@ -77,11 +77,13 @@ def load_code(directory: Path, content_hash: str) -> PlaybookCode:
         )
         if not hasattr(module, name)
     ]
-    if not mistakes and not all(isinstance(each, ToolSpec) for each in _listed(module)):
+    listed = [] if mistakes else _listed(module)
+    tools = tuple(each for each in listed if isinstance(each, ToolSpec))
+    if len(tools) != len(listed):
         mistakes = [Mistake("tools.py", 1, "TOOLS holds something else than tools.", "ToolSpec(...)")]
     if mistakes:
         raise PlaybookMistakes(mistakes)
-    return PlaybookCode(tuple(_listed(module)), module.open_systems, module.build_fixtures, source)
+    return PlaybookCode(tools, module.open_systems, module.build_fixtures, source)
 
 
 def _listed(module: ModuleType) -> list[object]:

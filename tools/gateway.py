@@ -133,7 +133,7 @@ class Gateway:
             return await self._read(spec, permit, errand, write=write, record=record)
         key = receipts.key_of(
             spec.name,
-            {name: permit.request.arguments.get(name) for name in spec.identity},
+            self._registry.identity_of(spec.name, permit.request.arguments),
             permit.request.occurrence,
         )
 

@@ -9,9 +9,10 @@ from rapidfuzz import fuzz
 
 from agents.confirmation import read_confirmation
 from agents.journeys import Journey, Need
+from agents.local.acts import CONTROL, act_of, is_courtesy, is_question
 from agents.local.clauses import Clause, split_clauses, wanted_part
 from agents.local.entities import EntityPatterns, find_entities, find_ordinals, in_clauses
-from agents.local.intents import IntentModel, Ranking, content_words, normalised
+from agents.local.intents import IntentModel, Ranking
 from agents.local.language import language_of
 from agents.local.matching import all_but, label_of, match_records
 from agents.local.mood import flags as flags_of
@@ -29,69 +30,8 @@ SECOND_MATTER = 0.6
 """How probable a further matter beside an accepted one must be; we would rather be asked again than invent one."""
 NEW_MATTER_IN_ANSWER = 0.75
 """The same for a matter that comes along with an answer to our question."""
-CONTROL = re.compile(r"#{2,}\s*(\w+)\s*#{2,}")
-THANKS = re.compile(r"\b(?:thanks|thank you|thx|cheers|much appreciated|appreciate (?:it|your|the))\b", re.IGNORECASE)
-GOODBYE = re.compile(
-    r"\b(?:bye|goodbye|good ?night|see you|have a (?:good|great|nice|lovely|wonderful)|that'?s (?:all|it|"
-    r"everything)(?: i need(?:ed)?| for (?:now|today))?|"
-    r"that is all|that will be all|that'll be all|nothing else|no further (?:help|questions|changes)|"
-    r"i'?m (?:all )?(?:set|good|done)|"
-    r"all i needed|no more questions|nothing more)\b",
-    re.IGNORECASE,
-)
-GREETING = re.compile(
-    r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|greetings|hiya|yo|hallo|howdy)(?: there|"
-    r" team| all| everyone| again)?"
-    r"(?:[\s,.!]*(?:how are you(?: doing)?(?: today)?|are you there|anyone there|i need (?:some |"
-    r"your )?help|i have a question|can you help(?: me)?"
-    r"(?: (?:out|please|with something))?|please help|help))?\W*$",
-    re.IGNORECASE,
-)
-WITHDRAW = re.compile(
-    r"\b(?:forget (?:it|about it|that)|never ?mind|withdraw|take (?:it|that|my request) back|"
-    r"changed my mind|don'?t want (?:it|that|the \w+|this)(?: any ?more)?|"
-    r"no longer (?:want|need)|stop (?:the|that|my) (?:request|refund|cancellation|change)|(?:cancel|drop|"
-    r"stop|scrap) (?:my|the|that|this) (?:refund |cancellation |change |address )*request|"
-    r"leave (?:it|the order|everything|order #?\w+) as (?:it )?is|on second thought|keep (?:it|the order|"
-    r"my order) (?:after all|as is)|don'?t bother)\b",
-    re.IGNORECASE,
-)
-STATUS = re.compile(
-    r"\b(?:any (?:news|update|progress)|what'?s (?:happening|the status|going on|taking)|how (?:long|"
-    r"much longer)|when will (?:it|that|this|you|someone)|is it (?:done|approved)|"
-    r"did (?:you|they|anyone|someone) (?:approve|decide)|has (?:it|that|my request) been|still waiting|"
-    r"are you (?:still )?there|hello\?|what about my (?:refund|request)|status of my (?:refund|request)|"
-    r"update on)\b",
-    re.IGNORECASE,
-)
 URGENT_FLAGS = frozenset({"legal_threat", "vulnerable", "fraud", "angry", "urgent"})
 Priority: TypeAlias = Literal["low", "normal", "high"]
-META = re.compile(
-    r"\b(?:what (?:other |else |kind of |sort of )?(?:information|info|details?|do) (?:\w+ ){0,4}need\b[^.?!\n]*|"
-    r"(?:can|could|would|will) you (?:please )?help(?: me)?(?: out| sort (?:this|that|it)(?: out)?|"
-    r" get (?:this|that|it) \w+| with (?:this|that|it|both|these|those|either|"
-    r"both of (?:these|those|them)|a (?:few|couple(?: of)?) things?|two things|something|them))*(?: please|"
-    r" today| quickly| at once)*|"
-    r"(?:please )?let me know (?:what|if|how|when|once|which)\b[^.?!\n]*|"
-    r"i (?:need|could use|would like|want|have|'d like)(?: some| a bit of)? (?:help|a hand|"
-    r"assistance)(?: with (?:a (?:few|couple of) things|two things|something|this|that|some things))?|"
-    r"how (?:can|do|should) (?:we|i) (?:get (?:this |that )?(?:started|going)|start|proceed)|what (?:are|"
-    r"is) the next steps?|to get (?:this |that )?(?:started|going)|"
-    r"is (?:that|this|it) possible|is (?:that|this) (?:ok|okay|enough|correct|right))\b",
-    re.IGNORECASE,
-)
-PLAIN_NO = re.compile(
-    r"^\W*(?:no|nope|none|nothing|neither|never ?mind|forget it|no thanks?|no thank you|"
-    r"not (?:any|one) of (?:them|these|those))\W*$",
-    re.IGNORECASE,
-)
-YES_OR_NO = re.compile(
-    r"\b(?:yes|yeah|yep|no|nope|ok|okay|sure|great|perfect|right|fine|correct|good|awesome|cool|wonderful|"
-    r"alright|wait|exactly|"
-    r"please|sorry|go ahead|not sure|maybe|i don't know|dunno|sounds good|looks good|got it|understood|all|"
-    r"for now|so much|very much)\b",
-    re.IGNORECASE,
-)
 FREE_WORDS = 40
 """A text answer longer than this is more than an answer; its first words are kept."""
 
@@ -122,7 +62,7 @@ class Reader:
         elif not (question is not None and question.kind == "confirm" and read_confirmation(text) == "yes"):
             answered = bool(answers) or _fits(entities, asked)
             guesses, places = self._matters(clauses, text, task, flags, answered=answered)
-        act = self._act(task, text, guesses, [*entities, *answers], flags)
+        act = act_of(task, text, guesses, [*entities, *answers], flags)
         if act in {"thanks", "goodbye", "greeting", "withdraw", "status"}:
             guesses, places = [], [None] * len(clauses)
         named = _without_answer_kinds(entities) if answers else entities
@@ -190,7 +130,7 @@ class Reader:
         continuing: bool,
     ) -> bool:
         """Whether a clause asks for something that we know and aren't at already."""
-        if ranking.answer != "accept" or clause.refuses or clause.supposes or _is_courtesy(piece):
+        if ranking.answer != "accept" or clause.refuses or clause.supposes or is_courtesy(piece):
             return False
         if self.journeys[ranking.best].kind == "person" and "asks_person" not in flags:
             return ranking.confidence >= SURE_OF_PERSON
@@ -203,7 +143,7 @@ class Reader:
     ) -> list[IntentGuess]:
         """No clause alone was clear: look at the message as a whole, then at the clause that came closest."""
         wanted = " ".join(wanted_part(clause) for clause in clauses if not clause.refuses)
-        if continuing or _is_courtesy(wanted):
+        if continuing or is_courtesy(wanted):
             return []
         whole = self.model.rank(wanted)
         if whole.answer == "accept" and whole.confidence >= SURE:
@@ -233,7 +173,7 @@ class Reader:
             return [_whole_text(text, "choice", value)] if value is not None else []
         if question.records and (picked := _picked(text, entities, question, need)) is not None:
             return [_whole_text(text, "choice", picked)]
-        if need is not None and need.kind == "text" and not _is_question(text):
+        if need is not None and need.kind == "text" and not is_question(text):
             return [_whole_text(text, "text", " ".join(text.split()[:FREE_WORDS]))]
         return []
 
@@ -273,43 +213,6 @@ class Reader:
                         break
         return found
 
-    def _act(
-        self,
-        task: IntentTask,
-        text: str,
-        guesses: Sequence[IntentGuess],
-        entities: Sequence[Entity],
-        flags: Sequence[str],
-    ) -> Act:
-        words = text.strip()
-        accepted = any(guess.answer == "accept" for guess in guesses)
-        question = task.question
-        if question is not None and question.kind == "confirm":
-            answer = read_confirmation(words)
-            if answer != "unclear":
-                return "confirm" if answer == "yes" else "decline"
-        if question is not None and question.kind == "slot" and not accepted and PLAIN_NO.match(words):
-            return "decline"
-        if task.pending_approval and WITHDRAW.search(words.replace("’", "'")):
-            return "withdraw"
-        if accepted:
-            return "request"
-        if task.pending_approval and (STATUS.search(words.replace("’", "'")) or _is_question(words)):
-            return "status"
-        if GREETING.match(words):
-            return "greeting"
-        substance = [entity for entity in entities if entity.kind not in {"items", "date", "amount"}]
-        if not substance and "cannot_answer" not in flags:
-            if not words and CONTROL.search(task.text):
-                return "goodbye" if "STOP" in task.text.upper() else "other"
-            if GOODBYE.search(words.replace("’", "'")) and not _is_question(words):
-                return "goodbye"
-            if THANKS.search(words) and len(content_words(normalised(words))) <= 6 and not _is_question(words):
-                return "thanks"
-        if question is not None or substance or "cannot_answer" in flags:
-            return "inform"
-        return "request" if guesses and _is_question(words) else "other"
-
     def _need(self, slot: str, open_journeys: Sequence[str]) -> Need | None:
         for name in open_journeys:
             for need in self.journeys[name].needs if name in self.journeys else []:
@@ -330,14 +233,6 @@ def _confidence(act: Act, guesses: Sequence[IntentGuess], flags: Sequence[str]) 
         accepted = [guess.confidence for guess in guesses if guess.answer == "accept"]
         return min(accepted) if accepted else min(guess.confidence for guess in guesses)
     return 0.5 if act == "other" and not flags else 1.0
-
-
-def _is_courtesy(text: str) -> bool:
-    """Whether nothing is left of a text without thanks, greetings, goodbyes and a yes or no."""
-    plain = GREETING.sub(" ", text.replace("’", "'"))
-    for pattern in (META, THANKS, GOODBYE, YES_OR_NO):
-        plain = pattern.sub(" ", plain)
-    return not content_words(normalised(plain))
 
 
 def _chosen_journey(text: str, question: Question | None) -> str | None:
@@ -411,10 +306,6 @@ def _whole_text(text: str, kind: str, value: Json) -> Entity:
 
 def _fits(entities: Sequence[Entity], asked: Sequence[str]) -> bool:
     return any(entity.kind in asked for entity in entities)
-
-
-def _is_question(text: str) -> bool:
-    return "?" in text
 
 
 def _without_answer_kinds(entities: Sequence[Entity]) -> list[Entity]:

@@ -1,0 +1,122 @@
+"""What a message does: ask, answer, agree, refuse, take back, or be polite."""
+
+import re
+from collections.abc import Sequence
+
+from agents.confirmation import read_confirmation
+from agents.local.intents import content_words, normalised
+from agents.tasks import Act, Entity, IntentGuess, IntentTask
+
+CONTROL = re.compile(r"#{2,}\s*(\w+)\s*#{2,}")
+THANKS = re.compile(r"\b(?:thanks|thank you|thx|cheers|much appreciated|appreciate (?:it|your|the))\b", re.IGNORECASE)
+GOODBYE = re.compile(
+    r"\b(?:bye|goodbye|good ?night|see you|have a (?:good|great|nice|lovely|wonderful)|that'?s (?:all|it|"
+    r"everything)(?: i need(?:ed)?| for (?:now|today))?|"
+    r"that is all|that will be all|that'll be all|nothing else|no further (?:help|questions|changes)|"
+    r"i'?m (?:all )?(?:set|good|done)|"
+    r"all i needed|no more questions|nothing more)\b",
+    re.IGNORECASE,
+)
+GREETING = re.compile(
+    r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|greetings|hiya|yo|hallo|howdy)(?: there|"
+    r" team| all| everyone| again)?"
+    r"(?:[\s,.!]*(?:how are you(?: doing)?(?: today)?|are you there|anyone there|i need (?:some |"
+    r"your )?help|i have a question|can you help(?: me)?"
+    r"(?: (?:out|please|with something))?|please help|help))?\W*$",
+    re.IGNORECASE,
+)
+WITHDRAW = re.compile(
+    r"\b(?:forget (?:it|about it|that)|never ?mind|withdraw|take (?:it|that|my request) back|"
+    r"changed my mind|don'?t want (?:it|that|the \w+|this)(?: any ?more)?|"
+    r"no longer (?:want|need)|stop (?:the|that|my) (?:request|refund|cancellation|change)|(?:cancel|drop|"
+    r"stop|scrap) (?:my|the|that|this) (?:refund |cancellation |change |address )*request|"
+    r"leave (?:it|the order|everything|order #?\w+) as (?:it )?is|on second thought|keep (?:it|the order|"
+    r"my order) (?:after all|as is)|don'?t bother)\b",
+    re.IGNORECASE,
+)
+STATUS = re.compile(
+    r"\b(?:any (?:news|update|progress)|what'?s (?:happening|the status|going on|taking)|how (?:long|"
+    r"much longer)|when will (?:it|that|this|you|someone)|is it (?:done|approved)|"
+    r"did (?:you|they|anyone|someone) (?:approve|decide)|has (?:it|that|my request) been|still waiting|"
+    r"are you (?:still )?there|hello\?|what about my (?:refund|request)|status of my (?:refund|request)|"
+    r"update on)\b",
+    re.IGNORECASE,
+)
+META = re.compile(
+    r"\b(?:what (?:other |else |kind of |sort of )?(?:information|info|details?|do) (?:\w+ ){0,4}need\b[^.?!\n]*|"
+    r"(?:can|could|would|will) you (?:please )?help(?: me)?(?: out| sort (?:this|that|it)(?: out)?|"
+    r" get (?:this|that|it) \w+| with (?:this|that|it|both|these|those|either|"
+    r"both of (?:these|those|them)|a (?:few|couple(?: of)?) things?|two things|something|them))*(?: please|"
+    r" today| quickly| at once)*|"
+    r"(?:please )?let me know (?:what|if|how|when|once|which)\b[^.?!\n]*|"
+    r"i (?:need|could use|would like|want|have|'d like)(?: some| a bit of)? (?:help|a hand|"
+    r"assistance)(?: with (?:a (?:few|couple of) things|two things|something|this|that|some things))?|"
+    r"how (?:can|do|should) (?:we|i) (?:get (?:this |that )?(?:started|going)|start|proceed)|what (?:are|"
+    r"is) the next steps?|to get (?:this |that )?(?:started|going)|"
+    r"is (?:that|this|it) possible|is (?:that|this) (?:ok|okay|enough|correct|right))\b",
+    re.IGNORECASE,
+)
+"""Talk about the talk: asking for help as such, what we need, how to begin."""
+PLAIN_NO = re.compile(
+    r"^\W*(?:no|nope|none|nothing|neither|never ?mind|forget it|no thanks?|no thank you|"
+    r"not (?:any|one) of (?:them|these|those))\W*$",
+    re.IGNORECASE,
+)
+YES_OR_NO = re.compile(
+    r"\b(?:yes|yeah|yep|no|nope|ok|okay|sure|great|perfect|right|fine|correct|good|awesome|cool|wonderful|"
+    r"alright|wait|exactly|"
+    r"please|sorry|go ahead|not sure|maybe|i don't know|dunno|sounds good|looks good|got it|understood|all|"
+    r"for now|so much|very much)\b",
+    re.IGNORECASE,
+)
+
+
+def act_of(
+    task: IntentTask,
+    text: str,
+    guesses: Sequence[IntentGuess],
+    entities: Sequence[Entity],
+    flags: Sequence[str],
+) -> Act:
+    """What the message does, in the light of what we asked and of what waits for a person."""
+    words = text.strip()
+    accepted = any(guess.answer == "accept" for guess in guesses)
+    question = task.question
+    if question is not None and question.kind == "confirm":
+        answer = read_confirmation(words)
+        if answer != "unclear":
+            return "confirm" if answer == "yes" else "decline"
+    if question is not None and question.kind == "slot" and not accepted and PLAIN_NO.match(words):
+        return "decline"
+    if task.pending_approval and WITHDRAW.search(words.replace("’", "'")):
+        return "withdraw"
+    if accepted:
+        return "request"
+    if task.pending_approval and (STATUS.search(words.replace("’", "'")) or is_question(words)):
+        return "status"
+    if GREETING.match(words):
+        return "greeting"
+    substance = [entity for entity in entities if entity.kind not in {"items", "date", "amount"}]
+    if not substance and "cannot_answer" not in flags:
+        if not words and CONTROL.search(task.text):
+            return "goodbye" if "STOP" in task.text.upper() else "other"
+        if GOODBYE.search(words.replace("’", "'")) and not is_question(words):
+            return "goodbye"
+        if THANKS.search(words) and len(content_words(normalised(words))) <= 6 and not is_question(words):
+            return "thanks"
+    if question is not None or substance or "cannot_answer" in flags:
+        return "inform"
+    return "request" if guesses and is_question(words) else "other"
+
+
+def is_courtesy(text: str) -> bool:
+    """Whether nothing is left of a text without thanks, greetings, goodbyes and a yes or no."""
+    plain = GREETING.sub(" ", text.replace("’", "'"))
+    for pattern in (META, THANKS, GOODBYE, YES_OR_NO):
+        plain = pattern.sub(" ", plain)
+    return not content_words(normalised(plain))
+
+
+def is_question(text: str) -> bool:
+    """Whether anything is asked."""
+    return "?" in text

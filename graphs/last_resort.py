@@ -63,6 +63,7 @@ async def give_up(ctx: TurnContext, items: list[InboxItem], error: Exception, ne
             case_id=case_id,
             text=ctx.house.playbook.voice.templates["unavailable"],
             covers=[],
+            last_words=True,
         )
         conversations.set_status(unit, conversation_id=ctx.conversation_id, status="person")
         cases.set_status(unit, case_id=case_id, status="escalated")

@@ -47,7 +47,6 @@ def unsaid(unit: Unit, *, conversation_id: ConversationId, turn_id: TurnId, ordi
     said = {
         place
         for entry in timeline.of_turn(unit, conversation_id=conversation_id, turn_id=turn_id)
-        if entry.kind == "message_out"
         for place in cast(list[int], entry.body.get("covers", []))
     }
     return [ordinal for ordinal in ordinals if ordinal not in said]

@@ -19,9 +19,27 @@ def say(
     covers: list[int],
     question: Question | None = None,
     confirm: dict[str, Json] | None = None,
+    last_words: bool = False,
 ) -> None:
-    """Put one part of a turn's reply into the outbox; its place is that of the turn's own message."""
+    """Put one part of a turn's reply into the outbox; its place is that of the turn's own message.
+
+    Where a person speaks, checked at this very moment, the bot says nothing but `last_words`, with which it hands over; what it
+    would have said is a note for the person (P10).
+    """
     if not text:
+        return
+    conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
+    if conversation is not None and conversation.status == "person" and not last_words:
+        timeline.append(
+            unit,
+            conversation_id=ctx.conversation_id,
+            case_id=case_id,
+            turn_id=turn.id,
+            kind="note",
+            author="assistant",
+            at=ctx.now,
+            body={"text": text, "covers": [*covers], "withheld": True},
+        )
         return
     part = len(outbox.of_turn(unit, turn_id=turn.id))
     outbox.put(

@@ -8,7 +8,7 @@ from graphs.replying import Part, parts_of, question_of, unsaid
 from graphs.results import TurnOutcome
 from graphs.sending import queue_left_over, say
 from graphs.state import TurnState
-from memory import audit, cases, conversations, inbox, readings, requests, turns
+from memory import audit, cases, conversations, inbox, outbox, readings, requests, turns
 from memory.store import Unit
 from policies.words import CaseId, Json, TurnId
 
@@ -41,6 +41,7 @@ def end(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> Turn
             covers=ordinals,
             question=question,
             confirm=_shown(unit, last),
+            last_words=state.get("outcome") == "escalated",
         )
     outcome = _outcome(state, [part.cue for part in parts], question)
     for part in parts:
@@ -60,7 +61,11 @@ def end(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> Turn
         conversation_id=ctx.conversation_id,
         kind="turn_closed",
         ids={"turn": turn_id, "outcome": outcome},
-        payload={"cues": [part.cue.kind for part in parts], "templates": [part.cue.template for part in parts]},
+        payload={
+            "cues": [part.cue.kind for part in parts],
+            "templates": [part.cue.template for part in parts],
+            "reply": [said.text for said in outbox.of_turn(unit, turn_id=turn_id)],
+        },
         at=ctx.now,
     )
     return outcome

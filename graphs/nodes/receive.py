@@ -5,7 +5,7 @@ from langgraph.runtime import Runtime
 from graphs.context import TurnContext
 from graphs.messages import texts_of
 from graphs.state import TurnState
-from memory import cases, conversations, inbox, timeline, turns
+from memory import audit, cases, conversations, inbox, timeline, turns
 from memory.store import Unit
 from policies.words import CaseId, TurnId
 
@@ -30,6 +30,8 @@ async def receive(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
             ).id
             conversations.set_case(unit, conversation_id=ctx.conversation_id, case_id=case_id)
         items = [inbox.get(unit, seq=seq) for seq in turn.item_seqs]
+        first = timeline.by_key(unit, conversation_id=ctx.conversation_id, dedupe_key=f"item:{items[0].seq}")
+        is_new = first is None
         for item, screening in zip(items, texts_of(items), strict=True):
             timeline.append(
                 unit,
@@ -41,6 +43,16 @@ async def receive(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
                 at=item.created_at,
                 body={"text": screening.text, "message_id": item.dedupe_key, "flags": [*screening.kinds]},
                 dedupe_key=f"item:{item.seq}",
+            )
+        if is_new:
+            audit.append(
+                unit,
+                case_id=case_id,
+                conversation_id=ctx.conversation_id,
+                kind="received",
+                ids={"turn": turn_id, "items": ",".join(str(item.seq) for item in items)},
+                payload={"texts": [said.text for said in texts_of(items)]},
+                at=ctx.now,
             )
         return case_id, conversation.status
 

@@ -16,11 +16,17 @@ from policies.words import ApprovalId, CaseId, ConversationId, RequestId, TurnId
 IDENTITY_SLOTS = frozenset({"email", "postcode", "phone", "name"})
 """Evidence of these names says who is writing, so every case of the conversation sees it."""
 
+CANNOT = "cannot"
+"""Name of the evidence that the customer hasn't got something; its subject is the slot."""
+
 CUSTOMER_TRUST = 1
 PERSON_TRUST = 3
 SYSTEM_TRUST = 4
 """How far a statement is believed: what a customer said, what a colleague said, what a system of record said."""
 
+
+WITHDRAWAL = "withdrawal"
+"""Name of the evidence that the customer took a waiting request back; its subject is the approval."""
 
 RECENT = 24
 """How many of the latest messages, both sides counted, a specialist reads."""
@@ -38,6 +44,8 @@ class Matter:
     verdicts: list[EligibilityVerdict]
     pending: list[Attempt]
     """Requests of this conversation that wait for a person, in any turn."""
+    withdrawn: bool
+    """Whether this turn's message took back a request that waited for a person."""
     asked: dict[str, int]
     question: Question | None
     """What our last reply asked, whatever case it was about."""
@@ -82,10 +90,16 @@ def load(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId, turn_i
             if row.kind == "eligibility" and row.subject == turn_id
         ],
         pending=waiting,
+        withdrawn=any(row.name == WITHDRAWAL and row.source == turn_source(turn_id) for row in rows),
         asked=asked,
         question=question,
         transcript=_lines(entries),
     )
+
+
+def turn_source(turn_id: TurnId) -> str:
+    """The source of what the customer said in a turn."""
+    return f"customer, turn {turn_id}"
 
 
 def known(row: Evidence) -> Known:
@@ -97,7 +111,7 @@ def visible(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId) -> 
     """The case's evidence and the conversation's identity slots; nothing that was superseded."""
     own = evidence.of_case(unit, case_id=case_id)
     seen = {row.id for row in own}
-    shared = evidence.of_conversation(unit, conversation_id=conversation_id, names=IDENTITY_SLOTS)
+    shared = evidence.of_conversation(unit, conversation_id=conversation_id, names=IDENTITY_SLOTS | {CANNOT})
     return [*(row for row in shared if row.id not in seen), *own]
 
 
@@ -135,7 +149,8 @@ def _standing(unit: Unit, row: RequestRow, approval: Approval | None) -> tuple[A
             "withdrawn": "withdrawn",
             "expired": "expired",
         }
-        return words[approval.status], "", approval_message(approval)
+        code = approval.fallback if approval.status == "expired" else ""
+        return words[approval.status], code, approval_message(approval)
     if last is None:
         return "escalated", "not_judged", ""
     if last.phase == "confirm":

@@ -24,7 +24,9 @@ TEMPLATE_VALUES = frozenset(
 )
 """What templates may show besides evidence, slots and arguments."""
 
-OPTIONAL_TEMPLATES = frozenset({"acknowledge", "answer", "ask_identity_other"})
+OPTIONAL_TEMPLATES = frozenset(
+    {"acknowledge", "answer", "ask_identity_other", "ask_identity_still", "not_understood_again"}
+)
 """Templates that a playbook may have; so are `ask_identity_<slot>` and, for open journeys, `result_<returns>`."""
 
 TEMPLATES_OF_STEPS = ("confirm", "waiting", "rejected")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from agents.confirmation import read_confirmation
+from agents.confirmation import read_confirmation, read_withdrawal
 from agents.local.intents import content_words, normalised
 from agents.tasks import Act, Entity, IntentGuess, IntentTask
 
@@ -25,15 +25,6 @@ GREETING = re.compile(
     r"(?: (?:out|please|with something))?|please help|help))?\W*$",
     re.IGNORECASE,
 )
-WITHDRAW = re.compile(
-    r"\b(?:forget (?:it|about it|that)|never ?mind|withdraw|take (?:it|that|my request) back|"
-    r"changed my mind|don'?t want (?:it|that|the \w+|this)(?: any ?more)?|"
-    r"no longer (?:want|need)|stop (?:the|that|my) (?:request|refund|cancellation|change)|(?:cancel|drop|"
-    r"stop|scrap) (?:my|the|that|this) (?:refund |cancellation |change |address )*request|"
-    r"leave (?:it|the order|everything|order #?\w+) as (?:it )?is|on second thought|keep (?:it|the order|"
-    r"my order) (?:after all|as is)|don'?t bother)\b",
-    re.IGNORECASE,
-)
 STATUS = re.compile(
     r"\b(?:any (?:news|update|progress)|what'?s (?:happening|the status|going on|taking)|how (?:long|"
     r"much longer)|when will (?:it|that|this|you|someone)|is it (?:done|approved)|"
@@ -53,6 +44,10 @@ META = re.compile(
     r"assistance)(?: with (?:a (?:few|couple of) things|two things|something|this|that|some things))?|"
     r"how (?:can|do|should) (?:we|i) (?:get (?:this |that )?(?:started|going)|start|proceed)|what (?:are|"
     r"is) the next steps?|to get (?:this |that )?(?:started|going)|"
+    r"(?:is there|do you have) (?:another|any other|some other|a different) way\b[^.?!\n]*|"
+    r"(?:can|could|would) you (?:please )?(?:look|find|pull|check) (?:me|it|that|my account|us)(?: up)?\b[^.?!\n]*|"
+    r"(?:please )?(?:use|verify me (?:with|by|using)) my name\b[^.?!\n]*|"
+    r"i can (?:give|share|provide|tell)(?: you)? (?:my|the|you)\b[^.?!\n]*|"
     r"is (?:that|this|it) possible|is (?:that|this) (?:ok|okay|enough|correct|right))\b",
     re.IGNORECASE,
 )
@@ -88,7 +83,7 @@ def act_of(
             return "confirm" if answer == "yes" else "decline"
     if question is not None and question.kind == "slot" and not accepted and PLAIN_NO.match(words):
         return "decline"
-    if task.pending_approval and WITHDRAW.search(words.replace("’", "'")):
+    if task.pending_approval and read_withdrawal(words):
         return "withdraw"
     if accepted:
         return "request"
@@ -97,16 +92,23 @@ def act_of(
     if GREETING.match(words):
         return "greeting"
     substance = [entity for entity in entities if entity.kind not in {"items", "date", "amount"}]
+    answers = question is not None and any(entity.kind in question.slots for entity in entities)
+    if not answers and not is_question(words) and _ends(task.text, words):
+        return "goodbye"
     if not substance and "cannot_answer" not in flags:
         if not words and CONTROL.search(task.text):
-            return "goodbye" if "STOP" in task.text.upper() else "other"
-        if GOODBYE.search(words.replace("’", "'")) and not is_question(words):
-            return "goodbye"
+            return "other"
         if THANKS.search(words) and len(content_words(normalised(words))) <= 6 and not is_question(words):
             return "thanks"
     if question is not None or substance or "cannot_answer" in flags:
         return "inform"
     return "request" if guesses and is_question(words) else "other"
+
+
+def _ends(text: str, words: str) -> bool:
+    """Whether the customer leaves: says so, or their channel marks the end."""
+    marks = [mark.upper() for mark in CONTROL.findall(text)]
+    return "STOP" in marks or GOODBYE.search(words.replace("’", "'")) is not None
 
 
 def is_courtesy(text: str) -> bool:

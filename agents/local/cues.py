@@ -52,9 +52,13 @@ def _decided(task: WorkflowTask, sheets: Sheets, journey: Journey | None) -> Cue
                 template = step.rejected if step and step.rejected else "rejected"
                 return Cue(kind="reply", template=template, values=told, ends=True, reason="A person said no.")
             case "responded":
-                return Cue(kind="reply", template="responded", values=told, reason="A person answered instead.")
+                return Cue(
+                    kind="reply", template="responded", values=told, ends=True, reason="A person answered instead."
+                )
             case "withdrawn":
                 return Cue(kind="reply", template="withdrawn", ends=True, reason="The customer took it back.")
+            case "expired" if attempt.code == "reject":
+                return Cue(kind="reply", template="expired", ends=True, reason="Nobody decided in time.")
             case "expired":
                 return escalation("Nobody decided in time.", template="expired")
             case "escalated":
@@ -66,6 +70,8 @@ def _without_journey(task: WorkflowTask, sheets: Sheets, journey: Journey | None
     """A wish for a person, an unclear intent, small talk: what needs no journey."""
     if "asks_person" in task.flags:
         return escalation("The customer asked for a person.")
+    if task.withdrawn:
+        return Cue(kind="reply", template="withdrawn", ends=True, reason="The customer took it back.")
     if task.pending and task.act in {"status", "withdraw"}:
         return Cue(kind="wait", template="still_waiting", reason="A request waits for a person.")
     if journey is not None:
@@ -98,7 +104,9 @@ def _without_journey(task: WorkflowTask, sheets: Sheets, journey: Journey | None
         return Cue(kind="wait", template="still_waiting", reason="A request waits for a person.")
     if task.asked.get(NOT_UNDERSTOOD, 0) >= MOST_UNANSWERED:
         return escalation("The customer was not understood several times.")
-    return Cue(kind="ask", template="not_understood", slots=[NOT_UNDERSTOOD], reason="No journey fits what was said.")
+    again = task.asked.get(NOT_UNDERSTOOD, 0) > 0 and "not_understood_again" in sheets.voice.templates
+    template = "not_understood_again" if again else "not_understood"
+    return Cue(kind="ask", template=template, slots=[NOT_UNDERSTOOD], reason="No journey fits what was said.")
 
 
 def _turned_down(task: WorkflowTask) -> Cue | None:
@@ -130,6 +138,10 @@ def _identity_template(task: WorkflowTask, sheets: Sheets) -> str:
     if any(each.state == "failed" for each in checks):
         return "ask_identity_again"
     wanted = []
+    question = task.question
+    if question is not None and question.kind == "identity" and question.slots == ask:
+        # It was asked in these words just now, and the answer was about something else.
+        wanted.append("ask_identity_still")
     if "cannot_answer" in task.flags:
         wanted.append("ask_identity_other")
     if len(ask) == 1:

@@ -4,7 +4,7 @@ from langgraph.runtime import Runtime
 
 from agents.tasks import AuthenticationAdvice, AuthenticationTask, IntentReading
 from graphs.context import TurnContext
-from graphs.matter import IDENTITY_SLOTS, Matter, load
+from graphs.matter import CANNOT, IDENTITY_SLOTS, Matter, load
 from graphs.state import TurnState
 from graphs.thinking import think
 from memory import readings, receipts, requests
@@ -57,10 +57,9 @@ async def authentication(state: TurnState, runtime: Runtime[TurnContext]) -> Tur
 
 
 def cannot_of(reading: IntentReading, matter: Matter) -> list[str]:
-    """Slots that the customer says they don't have: named by the reading, or what we had just asked for."""
-    named = [flag.removeprefix("cannot:") for flag in reading.flags if flag.startswith("cannot:")]
-    if named:
-        return named
-    if "cannot_answer" in reading.flags and matter.question is not None:
-        return list(matter.question.slots)
-    return []
+    """Slots that the customer hasn't got: said now or before, or meant by not having what we had just asked for."""
+    said_before = [row.subject for row in matter.known if row.name == CANNOT]
+    if "cannot_answer" in reading.flags and not any(flag.startswith("cannot:") for flag in reading.flags):
+        asked = list(matter.question.slots) if matter.question is not None else []
+        return list(dict.fromkeys([*said_before, *asked]))
+    return said_before

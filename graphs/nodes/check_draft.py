@@ -80,7 +80,8 @@ def _check(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> C
         holds += unbacked(ctx.house, written, parts)
         holds += [f"{found.rule}: {found.sentence}" for found in rules.check(rendered.text, channel=channel)]
         texts.append(rendered.text)
-    return Checked("\n\n".join(text for text in texts if text), tuple(holds))
+    # Two cases may have come to the same words; they are said once.
+    return Checked("\n\n".join(dict.fromkeys(text for text in texts if text)), tuple(holds))
 
 
 def unbacked(house: House, written: Draft, parts: list[Part]) -> list[str]:

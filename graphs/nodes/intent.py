@@ -4,18 +4,20 @@ from typing import cast
 
 from langgraph.runtime import Runtime
 
+from agents.confirmation import read_withdrawal
 from agents.tasks import Entity, IntentReading, IntentTask, Question
 from graphs.agenda import Item, OpenCase, plan
 from graphs.context import TurnContext
 from graphs.judging import situation_of
-from graphs.matter import CUSTOMER_TRUST, RECENT, Matter, load
+from graphs.matter import CANNOT, CUSTOMER_TRUST, RECENT, Matter, load
 from graphs.messages import of_turn
 from graphs.reading import answer_of, signals
 from graphs.state import TurnState
 from graphs.thinking import think
-from memory import audit, cases, conversations, evidence, timeline
+from memory import approvals, audit, cases, conversations, evidence, timeline
+from memory.approvals import Approval
 from memory.store import Unit
-from policies.words import CaseId, EvidenceId, Risk, TurnId
+from policies.words import CaseId, EvidenceId, Json, Risk, TurnId
 
 ANSWER_KINDS = frozenset({"text", "choice", "ordinal", "all", "items"})
 """Entities that mean something only as an answer to a question; kept under the slot that was asked."""
@@ -104,11 +106,18 @@ def _settle(
     if not matter.case.journey and matter.case.id not in placed:
         # The case that was opened for an empty beginning is taken by nothing; it would stay open for ever.
         cases.close(unit, case_id=matter.case.id, status="closed", disposition="merged", now=ctx.now)
+    withdrawn = _withdraw(unit, ctx, turn_id, reading, text)
+    if withdrawn is not None:
+        placed = [withdrawn, *(case_id for case_id in placed[1:] if case_id != withdrawn)]
+        items = items[:1] + items[len(items) - len(placed) + 1 :]
     conversations.set_case(unit, conversation_id=ctx.conversation_id, case_id=placed[0])
     for case_id, item in zip(placed, items, strict=True):
         for number, entity in enumerate(item.entities):
             if not entity.negated:
                 _state(unit, ctx, turn_id, case_id, entity, number, matter.question)
+    for flag in reading.flags:
+        if flag.startswith(f"{CANNOT}:"):
+            _lacks(unit, ctx, turn_id, placed[0], slot=flag.removeprefix(f"{CANNOT}:"))
     answer = answer_of(reading, text, matter.question)
     if matter.question is not None and answer == "yes":
         _confirm(unit, ctx, turn_id, matter.question)
@@ -133,6 +142,53 @@ def _settle(
         dedupe_key=f"reading:{turn_id}",
     )
     return placed
+
+
+def _withdraw(unit: Unit, ctx: TurnContext, turn_id: TurnId, reading: IntentReading, text: str) -> CaseId | None:
+    """Take back what waits for a person if the customer plainly says so; the case it belonged to.
+
+    Both the reading and deterministic code must see it: no model alone discards a pending approval (P5). With several
+    waiting, the message must name which; otherwise they all stay.
+    """
+    if reading.act != "withdraw" or not read_withdrawal(text):
+        return None
+    waiting = approvals.pending_of_conversation(unit, conversation_id=ctx.conversation_id)
+    named = {str(entity.value) for entity in reading.entities}
+    if len(waiting) > 1:
+        waiting = [one for one in waiting if named & {str(value) for value in _arguments(one).values()}]
+    if len(waiting) != 1 or waiting[0].case_id is None:
+        return None
+    approval = approvals.withdraw(unit, approval_id=waiting[0].id, by="customer", now=ctx.now)
+    case_id = waiting[0].case_id
+    evidence.add(
+        unit,
+        evidence_id=EvidenceId(f"ev-{turn_id}-withdrawal"),
+        case_id=case_id,
+        conversation_id=ctx.conversation_id,
+        kind="customer",
+        name=WITHDRAWAL,
+        subject=approval.id,
+        value=True,
+        source=turn_source(turn_id),
+        trust=CUSTOMER_TRUST,
+        at=ctx.now,
+        dedupe_key=f"{turn_id}:withdrawal",
+    )
+    audit.append(
+        unit,
+        case_id=case_id,
+        conversation_id=ctx.conversation_id,
+        kind="approval_withdrawn",
+        ids={"turn": turn_id, "approval": approval.id, "by": "customer"},
+        payload={"digest": approval.digest},
+        at=ctx.now,
+    )
+    return case_id
+
+
+def _arguments(approval: Approval) -> dict[str, Json]:
+    arguments = approval.body.get("arguments")
+    return arguments if isinstance(arguments, dict) else {}
 
 
 def _case_of(unit: Unit, ctx: TurnContext, turn_id: TurnId, item: Item, place: int, matter: Matter) -> CaseId:
@@ -179,10 +235,28 @@ def _state(
         name=name,
         subject="",
         value=entity.value,
-        source=f"customer, turn {turn_id}",
+        source=turn_source(turn_id),
         trust=CUSTOMER_TRUST,
         at=ctx.now,
         dedupe_key=f"{turn_id}:{case_id}:{number}",
+    )
+
+
+def _lacks(unit: Unit, ctx: TurnContext, turn_id: TurnId, case_id: CaseId, *, slot: str) -> None:
+    """Keep what the customer hasn't got, so that nobody asks for it again."""
+    evidence.add(
+        unit,
+        evidence_id=EvidenceId(f"ev-{turn_id}-lacks-{slot}"),
+        case_id=case_id,
+        conversation_id=ctx.conversation_id,
+        kind="customer",
+        name=CANNOT,
+        subject=slot,
+        value=True,
+        source=turn_source(turn_id),
+        trust=CUSTOMER_TRUST,
+        at=ctx.now,
+        dedupe_key=f"{turn_id}:lacks:{slot}",
     )
 
 
@@ -212,7 +286,7 @@ def _confirm(unit: Unit, ctx: TurnContext, turn_id: TurnId, question: Question) 
             "shown": str(shown.turn_id),
             "answered": turn_id,
         },
-        source=f"customer, turn {turn_id}",
+        source=turn_source(turn_id),
         trust=CUSTOMER_TRUST,
         at=ctx.now,
         dedupe_key=f"{turn_id}:yes",

@@ -1,0 +1,130 @@
+"""`callboard chat` and `callboard demo`: conversations in the terminal."""
+
+import asyncio
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from callboard.output import NOT_AS_IT_SHOULD, JsonOption, Options
+
+if TYPE_CHECKING:  # Imported by the commands themselves when they run; help needs none of it.
+    from callboard.chatting import Event
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(chat)
+    app.command()(demo)
+
+
+def chat(
+    context: typer.Context,
+    conversation: Annotated[str | None, typer.Option(help="Go on with this conversation.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each event as one line of JSON.")] = False,
+) -> None:
+    """Talk to it. Approvals can be answered in between: /approve, /reject; /help lists all."""
+    import uuid
+
+    from callboard.chatting import Chat
+    from callboard.connection import connect
+    from callboard.settings import read_settings
+
+    options: Options = context.obj
+
+    async def run() -> None:
+        async with connect(read_settings(**options.as_settings())) as api:
+            talk = Chat(api, conversation or f"chat-{uuid.uuid4().hex[:8]}", lambda: uuid.uuid4().hex)
+            if not as_json:
+                typer.echo(f"Conversation {talk.conversation_id}. Write as the customer; /help for more, /quit to end.")
+            while (line := await asyncio.to_thread(_read_line)) is not None:
+                if line.strip() in ("/quit", "/exit"):
+                    return
+                for event in await talk.take(line):
+                    _show(event, as_json=as_json)
+
+    asyncio.run(run())
+
+
+def demo(
+    context: typer.Context,
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep records and systems of record in this new directory.", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Play three conversations to the end; exit code 1 if one ends otherwise than it should."""
+    import tempfile
+    import uuid
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+
+    from callboard.demo import Audience, play
+    from callboard.errors import SettingsInvalid
+    from callboard.settings import DEFAULT_PLAYBOOK
+    from callboard.stage import StageLight
+
+    if keep is not None and keep.exists() and any(keep.iterdir()):
+        raise SettingsInvalid(f"{keep} is not empty; the demo wants a directory of its own.")
+    console = Console()
+    options: Options = context.obj
+    with ExitStack() as stack:
+        directory = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="callboard-demo-")))
+        played = asyncio.run(
+            play(
+                directory,
+                playbook=Path(options.playbook) if options.playbook else DEFAULT_PLAYBOOK,
+                clock=lambda: datetime.now(UTC),
+                new_id=lambda: uuid.uuid4().hex,
+                audience=Audience() if as_json else StageLight(console),
+            )
+        )
+    as_planned = all(one.ended_as_planned for one in played)
+    if as_json:
+        typer.echo(json.dumps({"conversations": [one.as_json() for one in played]}, indent=2, ensure_ascii=False))
+    else:
+        console.print()
+        for one in played:
+            booked = one.refunds_booked
+            money = f"{booked['count']} refunds in the payments system, {booked['amount_minor']} minor units"
+            ended = "as planned" if one.ended_as_planned else "NOT as planned"
+            console.print(f"{one.scene.name}: {ended}; {money}", highlight=False)
+    if not as_planned:
+        raise typer.Exit(NOT_AS_IT_SHOULD)
+
+
+def _read_line() -> str | None:
+    """The next line of the customer; None at the end."""
+    if sys.stdin.isatty():
+        try:
+            return input("> ")
+        except EOFError:
+            return None
+    return sys.stdin.readline() or None
+
+
+def _show(event: "Event", *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"kind": event.kind, **event.data}, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    from callboard.terminal import approval_card, approvals_table, said
+
+    console = Console()
+    match event.kind:
+        case "said":
+            author = "Callboard" if event.data["author"] == "assistant" else "A person"
+            console.print(said(author, event.data["text"], outcome=event.data["outcome"]))
+        case "approvals":
+            console.print(approvals_table(event.data["approvals"]))
+        case "approval":
+            console.print(approval_card(event.data))
+        case "refused":
+            console.print(event.data.get("detail") or event.data.get("title"), style="red", markup=False)
+        case "note":
+            console.print(event.data["text"], style="dim", markup=False)

@@ -1,0 +1,205 @@
+"""`callboard eval`: recorded customers played against a playbook, and what turns cost."""
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+# Only for types: the commands import what they need when they run, so that `callboard --help` stays quick.
+if TYPE_CHECKING:
+    from evals.bench import Bench
+    from evals.running import Running, RuntimeFactory
+    from evals.transcripts import Played, TranscriptReport
+
+app = typer.Typer(no_args_is_help=True, help="Measure how well it does.")
+bench_app = typer.Typer(no_args_is_help=True, help="Measure what it costs.")
+app.add_typer(bench_app, name="bench")
+
+FAILED = 1
+"""Exit code when something that must hold didn't."""
+UNUSABLE = 2
+"""Exit code when there was nothing to measure."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+PlaybookFolder = Annotated[
+    Path | None, typer.Option("--playbook", help="The business to serve; retail when not given.", file_okay=False)
+]
+
+
+@app.command()
+def transcripts(
+    data: Annotated[Path, typer.Option(help="JSON lines; each a conversation with `events`.", exists=True)],
+    as_json: AsJson = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Play the first so many only.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Conversations in hand at once.")] = 4,
+    show: Annotated[int, typer.Option(min=0, help="Print so many of the conversations, spread over the run.")] = 0,
+    playbook: PlaybookFolder = None,
+) -> None:
+    """Play recorded customers in order, whatever is answered, and count what must never happen.
+
+    Exits with 1 if anything crashed, an effect had no permit or the audit chain doesn't verify; with 2 if the file has
+    nothing to play.
+    """
+    # Slow to import, and needed here only.
+    from evals.conversations import read_conversations
+    from evals.errors import EvalError
+    from evals.transcripts import play_transcripts
+
+    try:
+        conversations = read_conversations(data, limit=limit)
+    except EvalError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(UNUSABLE) from None
+    with _progress("Playing", len(conversations)) as advance:
+        report = asyncio.run(
+            play_transcripts(
+                runtime_factory(playbook), conversations, workers=workers, on_played=lambda _played: advance()
+            )
+        )
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=2))
+    else:
+        _print_report(report)
+    if show:
+        _print_conversations(report.played, show)
+    if not report.ok:
+        raise typer.Exit(FAILED)
+
+
+@bench_app.command()
+def turns(
+    as_json: AsJson = False,
+    playbook: PlaybookFolder = None,
+    script: Annotated[
+        Path | None, typer.Option(help="What the customer says; the playbook's suites/turns.yaml when not given.")
+    ] = None,
+    until: Annotated[int, typer.Option(min=1, help="The last turn that is measured.")] = 200,
+) -> None:
+    """Measure time and bytes per turn as one conversation grows, beside a plain LangGraph chat."""
+    # Slow to import, and needed here only.
+    from callboard.settings import DEFAULT_PLAYBOOK
+    from evals.bench import POINTS, WINDOW, bench_turns, read_script
+    from evals.errors import EvalError
+
+    points = sorted({min(point, until) for point in POINTS})
+    window = min(WINDOW, until)
+    file = script or (playbook or DEFAULT_PLAYBOOK) / "suites" / "turns.yaml"
+    try:
+        said = read_script(file)
+        with _progress("Measuring", 2 * max(until, window)) as advance:
+            bench = asyncio.run(
+                bench_turns(runtime_factory(playbook), said, points=points, window=window, on_turn=advance)
+            )
+    except (EvalError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(UNUSABLE) from None
+    if as_json:
+        typer.echo(json.dumps(bench.as_json(), indent=2))
+    else:
+        _print_bench(bench)
+
+
+def runtime_factory(playbook: Path | None = None) -> "RuntimeFactory":
+    """How evals open a Callboard: on its own fixtures, in development, with the model that the settings name."""
+    # Slow to import, and needed here only.
+    from callboard.runtime import Runtime
+    from callboard.settings import read_settings
+
+    def open_runtime(data_dir: Path, systems_dir: Path) -> "AbstractAsyncContextManager[Running]":
+        return Runtime.open(
+            read_settings(env="development", data_dir=data_dir, systems_dir=systems_dir, playbook=playbook)
+        )
+
+    return open_runtime
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr where that is a terminal; nothing otherwise. Failed turns are counted, not logged into it."""
+    # Slow to import, and needed here only.
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    logging.getLogger("callboard").setLevel(logging.CRITICAL)
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def _print_report(report: "TranscriptReport") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    rows = report.as_json()
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for key in ("conversations", "turns", "crashes", "effects", "effects_without_permit", "audit_ok"):
+        table.add_row(key.replace("_", " "), str(rows[key]))
+    table.add_row("repeated questions", f"{rows['repeated_questions']} {dict(report.repeated) or ''}")
+    for outcome, times in sorted(rows["outcomes"].items() if isinstance(rows["outcomes"], dict) else ()):
+        table.add_row(f"  {outcome}", str(times))
+    console.print(table)
+    for kind, times in report.crashes.most_common():
+        console.print(f"[red]{times} × {kind}[/red], for example in {report.examples[kind]}", highlight=False)
+    for sentence in [*report.effects.unpermitted, *report.audit_problems]:
+        console.print(f"[red]{sentence}[/red]", highlight=False)
+    if report.handoff_reasons:
+        console.print("Handed to people because:")
+        for reason, times in report.handoff_reasons.most_common(12):
+            console.print(f"  {times:4} {reason}", highlight=False, markup=False)
+
+
+def _print_conversations(played: "Sequence[Played]", count: int) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    step = max(1, len(played) // count)
+    for one in list(played)[::step][:count]:
+        table = Table(title=one.id, title_justify="left", show_lines=True, expand=True)
+        table.add_column("customer", ratio=1)
+        table.add_column("we", ratio=1)
+        table.add_column("outcome", no_wrap=True, style="dim")
+        for turn in one.turns:
+            table.add_row(escape(turn.customer), escape(turn.reply), turn.outcome)
+        console.print(table)
+
+
+def _print_bench(bench: "Bench") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="One conversation, turn by turn", title_justify="left")
+    for name in ("", "turn", "ms", "×", "bytes written", "×", "bytes kept", "×"):
+        table.add_column(name, justify="left" if not name else "right")
+    for label, figures in (("callboard", bench.ours), ("plain LangGraph", bench.plain)):
+        for number, one in enumerate(figures):
+            first = figures[0]
+            table.add_row(
+                label if number == 0 else "",
+                str(one.turn),
+                f"{one.milliseconds:.1f}",
+                _times(one.milliseconds, first.milliseconds),
+                "-" if one.bytes_written is None else f"{one.bytes_written:,}",
+                _times(one.bytes_written, first.bytes_written),
+                f"{one.bytes_kept:,}",
+                _times(one.bytes_kept, first.bytes_kept),
+            )
+        table.add_section()
+    Console().print(table)
+    typer.echo(
+        "Medians and means over the ten turns that end there (the first ten for turn 1); × is against the first row. "
+        "Ours is the whole turn: understanding, policy, records. The plain graph only keeps its messages."
+    )
+
+
+def _times(value: float | None, first: float | None) -> str:
+    return f"{value / first:.2f}" if value is not None and first else "-"

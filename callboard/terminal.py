@@ -1,0 +1,154 @@
+"""How things look in a terminal: replies, approvals, cases, handoffs and keys, with rich."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+OUTCOME_STYLES = {
+    "resolved": "green",
+    "replied": "green",
+    "scheduled": "green",
+    "awaiting_customer": "cyan",
+    "awaiting_approval": "yellow",
+    "escalated": "magenta",
+    "with_person": "magenta",
+}
+EFFECT_STYLES = {"allow": "green", "require_approval": "yellow", "escalate": "magenta", "deny": "red"}
+WIDTH = 100
+
+
+def said(author: str, text: str, *, outcome: str = "", style: str = "blue") -> RenderableType:
+    """One thing that was said, in a panel."""
+    subtitle = f"[{OUTCOME_STYLES.get(outcome, 'dim')}]{outcome}[/]" if outcome else None
+    return Panel(
+        Text(text), title=escape(author), subtitle=subtitle, title_align="left", subtitle_align="right",
+        border_style=style, width=WIDTH - 12,
+    )  # fmt: skip
+
+
+def silence() -> RenderableType:
+    """The AI says nothing, for a person has the conversation."""
+    return Text("   … the AI stays silent; a person has the conversation", style="magenta italic")
+
+
+def approval_card(approval: Mapping[str, Any]) -> RenderableType:
+    """What a reviewer needs to decide."""
+    details = approval["details"]
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("Approval", Text(approval["approval_id"]))
+    table.add_row("Status", Text(f"{approval['status']}, version {approval['version']}"))
+    table.add_row("Needs", Text(f"{approval['needed']} × {approval['role']} or above; {approval['votes']} so far"))
+    table.add_row("Until", Text(str(approval["expires_at"])))
+    for name, value in dict(details.get("arguments", {})).items():
+        origin = dict(details.get("provenance", {})).get(name, {}).get("origin", "")
+        table.add_row(name, Text.assemble(_plain(value), (f"   from {origin}" if origin else "", "dim")))
+    for reason in details.get("reasons", []):
+        table.add_row("Why asked", Text(_sentence(reason)))
+    for name, fact in sorted(dict(details.get("facts", {})).items()):
+        table.add_row(f"fact {name}", Text.assemble(_plain(fact.get("value")), (f"   {fact.get('source', '')}", "dim")))
+    for label, name in (("If yes", "consequences_yes"), ("If no", "consequences_no"), ("Changed", "difference")):
+        if details.get(name):
+            table.add_row(label, Text(_plain(details[name])))
+    return Panel(table, title=escape(approval["summary"]), title_align="left", border_style="yellow", width=WIDTH)
+
+
+def approvals_table(approvals: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """A list of approvals."""
+    if not approvals:
+        return Text("Nothing waits for approval.", style="green")
+    table = Table("approval", "status", "what", "role", "votes", "until", width=WIDTH + 20)
+    for one in approvals:
+        table.add_row(
+            Text(one["approval_id"], overflow="fold"),
+            one["status"],
+            Text(one["summary"]),
+            one["role"],
+            f"{one['votes']}/{one['needed']}",
+            str(one["expires_at"])[:16],
+        )
+    return table
+
+
+def case_view(case: Mapping[str, Any]) -> RenderableType:
+    """A case from its opening to its end."""
+    head = Text(
+        f"{case['case_id']}   {case['journey'] or 'no journey yet'}   {case['status']}"
+        + (f" ({case['disposition']})" if case["disposition"] else "")
+    )
+    timeline = Table("at", "who", "what", title="Timeline", title_justify="left", width=WIDTH + 20)
+    for entry in case["timeline"]:
+        timeline.add_row(str(entry["at"])[:19], Text(entry["author"]), Text(_entry(entry), overflow="fold"))
+    decisions = Table("tool", "moment", "effect", "reasons", title="Decisions", title_justify="left", width=WIDTH + 20)
+    for made in case["decisions"]:
+        effect = Text(made["effect"], style=EFFECT_STYLES.get(made["effect"], ""))
+        decisions.add_row(made["tool"], made["phase"], effect, Text("\n".join(made["reasons"])))
+    receipts = Table("tool", "state", "arguments", "result", title="Receipts", title_justify="left", width=WIDTH + 20)
+    for receipt in case["receipts"]:
+        receipts.add_row(
+            receipt["tool"], receipt["state"], Text(_plain(receipt["arguments"])), Text(_plain(receipt["result"]))
+        )
+    parts: list[RenderableType] = [head, timeline, decisions, receipts]
+    parts += [approval_card(approval) for approval in case["approvals"]]
+    parts += [handoff_card(handoff["bundle"], handoff["score"]) for handoff in case["handoffs"]]
+    return Group(*parts)
+
+
+def handoff_card(bundle: Mapping[str, Any], score: float) -> RenderableType:
+    """What a person gets who takes a case over."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, part in bundle.items():
+        value = part.get("value") if isinstance(part, Mapping) and "value" in part else part
+        table.add_row(name.replace("_", " "), Text(_plain(value)))
+    title = f"Handoff to a person, {score:.0%} complete"
+    return Panel(table, title=title, title_align="left", border_style="magenta", width=WIDTH)
+
+
+def keys_table(keys: Iterable[Mapping[str, Any]]) -> RenderableType:
+    """API keys, without the keys."""
+    table = Table("id", "name", "role", "limits", "made", "revoked")
+    for key in keys:
+        limits = "none" if key["limits"] is None else _plain(key["limits"])
+        name = f"{key['name']} (demo)" if key["demo"] else key["name"]
+        table.add_row(
+            key["key_id"],
+            Text(name),
+            key["role"],
+            limits,
+            str(key["created_at"])[:19],
+            str(key["revoked_at"] or "")[:19],
+        )
+    return table
+
+
+def _entry(entry: Mapping[str, Any]) -> str:
+    body = entry["body"]
+    if entry["kind"] in ("message_in", "message_out", "note"):
+        return str(body.get("text", ""))
+    words = [entry["kind"], *(str(body[name]) for name in ("tool", "effect", "state", "code") if body.get(name))]
+    return " ".join(words)
+
+
+def _sentence(reason: Any) -> str:
+    return str(reason.get("sentence", reason)) if isinstance(reason, Mapping) else str(reason)
+
+
+def _plain(value: Any) -> str:
+    """A JSON value in words: without brackets and quotes."""
+    if isinstance(value, Mapping):
+        if set(value) == {"amount_minor", "currency"}:
+            return f"{value['amount_minor'] / 100:.2f} {value['currency']}"
+        return ", ".join(f"{name}: {_plain(inner)}" for name, inner in value.items() if inner not in (None, "", [], {}))
+    if isinstance(value, (list, tuple)):
+        return "; ".join(_plain(inner) for inner in value)
+    if value is None:
+        return "–"
+    return str(value)

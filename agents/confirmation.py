@@ -23,6 +23,15 @@ NO = re.compile(
     r"absolutely not|"
     r"definitely not|of course not|please don't|please do not|please stop|👎|❌)(?![\w'])"
 )
+WITHDRAW = re.compile(
+    r"\b(?:forget (?:it|about it|that)|never ?mind|withdraw|take (?:it|that|my request) back|"
+    r"changed my mind|don'?t want (?:it|that|the \w+|this)(?: any ?more)?|"
+    r"no longer (?:want|need)|stop (?:the|that|my) (?:request|refund|cancellation|change)|(?:cancel|drop|"
+    r"stop|scrap) (?:my|the|that|this) (?:refund |cancellation |change |address )*request|"
+    r"leave (?:it|the order|everything|order #?\w+) as (?:it )?is|on second thought|keep (?:it|the order|"
+    r"my order) (?:after all|as is)|don'?t bother)\b",
+    re.IGNORECASE,
+)
 FILLER = re.compile(
     r"^(?:(?:oh|ah|um+|uh+|well|hmm+|hi|hello|hey|thanks|thank you|so|and|alright|all right|[a-d][.)]|"
     r"great|perfect|awesome|cool|"
@@ -121,3 +130,8 @@ def _adds_nothing(sentence: str, known: str) -> bool:
 
 def _bare(word: str) -> str:
     return word.strip(".,#'-").removesuffix("'s") if len(word) > 1 else word
+
+
+def read_withdrawal(text: str) -> bool:
+    """Whether the customer plainly takes back what waits for a person."""
+    return WITHDRAW.search(text.replace("’", "'")) is not None

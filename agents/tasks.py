@@ -236,6 +236,8 @@ class WorkflowTask(Typed):
     """Journeys to choose between when the intent was not clear."""
     pending: list[Attempt] = Field(default_factory=list)
     """Requests of this customer that wait for a person's approval, in any turn."""
+    withdrawn: bool = False
+    """Whether this message took back a request that waited for a person; it has been withdrawn."""
     tools: list[str] = Field(default_factory=list)
     """The tools that the journey permits."""
     passages: list[str] | None = None

@@ -175,7 +175,9 @@ async def facts_for_check(
         facts = read.facts
     inputs = dict(due.inputs)
     inputs |= {name: facts[fact].value for name, fact in due.fact_inputs.items() if fact in facts}
-    return EligibilityTask(journey=due.journey, step=due.step.id, table=due.step.check, inputs=inputs)
+    return EligibilityTask(
+        journey=due.journey, step=due.step.id, table=due.step.check, inputs=inputs, about=due.arguments
+    )
 
 
 @dataclass(frozen=True, slots=True)

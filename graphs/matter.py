@@ -25,6 +25,9 @@ SYSTEM_TRUST = 4
 """How far a statement is believed: what a customer said, what a colleague said, what a system of record said."""
 
 
+CLARIFY = "clarify"
+"""The slot under which questions about the matter itself are counted."""
+
 WITHDRAWAL = "withdrawal"
 """Name of the evidence that the customer took a waiting request back; its subject is the approval."""
 
@@ -72,7 +75,7 @@ def load(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId, turn_i
         for approval in approvals.pending_of_conversation(unit, conversation_id=conversation_id)
     ]
     entries = timeline.messages(unit, conversation_id=conversation_id, limit=RECENT)
-    asked, question = _questions(entries, turn_id)
+    asked, question = _questions(entries, turn_id, case_id)
     return Matter(
         conversation=conversation,
         case=case,
@@ -177,7 +180,10 @@ def approval_message(approval: Approval) -> str:
     return approval.votes[-1].note if approval.votes else ""
 
 
-def _questions(entries: list[timeline.Entry], turn_id: TurnId) -> tuple[dict[str, int], Question | None]:
+def _questions(
+    entries: list[timeline.Entry], turn_id: TurnId, case_id: CaseId
+) -> tuple[dict[str, int], Question | None]:
+    """How often each slot was asked for, for this case or for who is writing; and what our last reply asked."""
     asked: dict[str, int] = {}
     last: Question | None = None
     for entry in entries:
@@ -186,7 +192,8 @@ def _questions(entries: list[timeline.Entry], turn_id: TurnId) -> tuple[dict[str
         body = entry.body.get("question")
         last = Question.model_validate(body) if body else None
         for slot in last.slots if last else []:
-            asked[slot] = asked.get(slot, 0) + 1
+            if slot in IDENTITY_SLOTS or slot == CLARIFY or (last and last.case_id == case_id):
+                asked[slot] = asked.get(slot, 0) + 1
     return asked, last
 
 

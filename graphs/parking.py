@@ -45,7 +45,7 @@ def _interim(
     said = [ordinal for ordinal in covers if ordinal != state["cue"]]
     for part in parts_of(unit, turn_id=turn_id, ordinals=said, cases=state.get("part_cases", {})):
         known = known_of(unit, case_id=part.case_id)
-        shown = values_of(unit, turn_id=turn_id, part=part, known=known)
+        shown = values_of(unit, turn_id=turn_id, parts=[part], known=known)
         texts.append(render(voice.templates[part.cue.template], shown, voice).text)
     values: dict[str, Json] = {one.name: one.value for one in known_of(unit, case_id=CaseId(state["case_id"]))}
     approval = approvals.get(unit, approval_id=approval_id)

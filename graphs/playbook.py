@@ -203,7 +203,7 @@ def load_playbook(directory: Path) -> Playbook:
                 journeys=journeys,
                 tools=tools,
                 policies=policies,
-                has_articles=bool(articles),
+                articles=frozenset(article.front.id for article in articles),
             )
         )
     if mistakes or sheet is None or code is None or tools is None or policies is None:

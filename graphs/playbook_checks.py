@@ -53,7 +53,8 @@ class Parts:
     journeys: Sequence[Parsed[Journey]]
     tools: Registry
     policies: PolicySet
-    has_articles: bool
+    articles: frozenset[str]
+    """Ids."""
 
 
 def cross_check(parts: Parts) -> list[Mistake]:
@@ -216,7 +217,12 @@ class _JourneyCheck:
             self._wrong((), "An open journey says which tools it may use.", "tools: [...]")
         if journey.kind != "steps" and journey.steps:
             self._wrong(("steps",), f"A journey of kind {journey.kind} has no fixed steps.", "kind: steps")
-        if journey.kind == "answer" and not self.parts.has_articles:
+        if journey.articles and journey.kind != "answer":
+            self._wrong(("articles",), "Only a journey of kind answer answers from articles.", "kind: answer")
+        for index, article in enumerate(journey.articles):
+            if article not in self.parts.articles:
+                self._wrong(("articles", index), f"There is no article {article}.", _near(article, self.parts.articles))
+        if journey.kind == "answer" and not self.parts.articles:
             self._wrong(("kind",), "There is no knowledge to answer from.", "knowledge/*.md")
         for index, tool in enumerate(journey.tools):
             if tool not in self.parts.tools:

@@ -1,9 +1,10 @@
 """What follows from the reading of a message without asking anyone: signals for triggers, a yes or a no."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from agents.confirmation import read_confirmation
-from agents.tasks import IntentReading, Question
+from agents.tasks import IntentReading, Line, Question
 from graphs.context import TurnContext
 from graphs.matter import Matter, load
 from graphs.messages import of_turn
@@ -27,11 +28,14 @@ def signals(reading: IntentReading, found: list[str], matter: Matter) -> dict[st
     }
 
 
-def answer_of(reading: IntentReading, text: str, question: Question | None) -> Literal["yes", "no", "unclear", "none"]:
+def answer_of(
+    reading: IntentReading, text: str, question: Question | None, transcript: Sequence[Line]
+) -> Literal["yes", "no", "unclear", "none"]:
     """How the customer answered our confirmation: deterministic code reads it, a model may only veto."""
     if question is None or question.kind != "confirm":
         return "none"
-    answer = read_confirmation(text)
+    shown = next((line.text for line in reversed(transcript) if line.author == "assistant"), "")
+    answer = read_confirmation(text, shown=shown)
     if answer == "yes" and reading.act in {"decline", "withdraw"}:
         return "unclear"
     return answer

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from agents.rendering import values_of as evidence_values
 from agents.tasks import Cue, Known, Passage, Question
 from graphs.context import House
+from graphs.matter import CLARIFY
 from graphs.matter import known as as_known
 from memory import approvals, evidence, readings, requests, timeline
 from memory.store import Unit
@@ -52,16 +54,16 @@ def unsaid(unit: Unit, *, conversation_id: ConversationId, turn_id: TurnId, ordi
     return [ordinal for ordinal in ordinals if ordinal not in said]
 
 
-def values_of(unit: Unit, *, turn_id: TurnId, part: Part, known: list[Known]) -> dict[str, Json]:
-    """What placeholders of this part may be filled with: evidence by name, arguments, a person's words."""
-    values: dict[str, Json] = {}
-    for statement in sorted(known, key=lambda one: one.kind == "receipt"):
-        values[statement.name] = statement.value
-    values |= part.cue.values
-    if part.request_id is not None:
-        values["args"] = dict(requests.get_request(unit, request_id=part.request_id).request.arguments)
-    elif part.cue.call is not None:
-        values["args"] = dict(part.cue.call.arguments)
+def values_of(unit: Unit, *, turn_id: TurnId, parts: Sequence[Part], known: list[Known]) -> dict[str, Json]:
+    """What placeholders may be filled with: evidence, each cue's call, the words of a person who decided."""
+    values = evidence_values(known, [part.cue for part in parts])
+    for place, part in enumerate(parts, start=1):
+        if part.request_id is None:
+            continue
+        arguments: Json = dict(requests.get_request(unit, request_id=part.request_id).request.arguments)
+        own = values.get(f"cue{place}")
+        values[f"cue{place}"] = {**(own if isinstance(own, dict) else {}), "args": arguments}
+        values["args"] = arguments
     said = [
         approval.votes[-1].note
         for approval in approvals.of_turn(unit, turn_id=turn_id)
@@ -89,16 +91,37 @@ def question_of(part: Part) -> Question | None:
         )
     if cue.kind != "ask":
         return None
-    if cue.options and not cue.slots:
-        return Question(kind="clarify", case_id=part.case_id, options=cue.options)
-    kind: Literal["identity", "slot"] = "identity" if cue.template.startswith("ask_identity") else "slot"
+    kind: Literal["identity", "slot", "clarify"] = "slot"
+    if cue.slots == [CLARIFY]:
+        kind = "clarify"
+    elif cue.template.startswith("ask_identity"):
+        kind = "identity"
     return Question(kind=kind, case_id=part.case_id, slots=cue.slots, options=cue.options, records=cue.records)
 
 
-def passages_of(house: House, ids: Sequence[str]) -> list[Passage]:
-    """The passages with these ids that may be said today, in the order asked."""
-    by_id = {passage.id: passage for passage in house.playbook.passages_at(house.clock())}
+def passages_of(house: House, ids: Sequence[str], *, journey: str | None = None) -> list[Passage]:
+    """The passages with these ids that may be said today, in the order asked, which is their score.
+
+    A journey that names its articles is answered from these alone: what of them has one of the ids first, then the rest
+    of them, whatever words the customer used.
+    """
+    sheet = house.playbook.journeys.get(journey or "")
+    pinned = frozenset(sheet.articles) if sheet else frozenset[str]()
+    by_id = {
+        passage.id: passage
+        for passage in house.playbook.passages_at(house.clock())
+        if not pinned or passage.article_id in pinned
+    }
+    found = [by_id[one] for one in ids if one in by_id]
+    rest = [passage for passage in by_id.values() if passage.id not in ids] if pinned else []
     return [
-        Passage(id=found.id, article=found.article_id, version=str(found.version), title=found.title, text=found.text)
-        for found in (by_id[one] for one in ids if one in by_id)
+        Passage(
+            id=passage.id,
+            article=passage.article_id,
+            version=str(passage.version),
+            title=passage.title,
+            text=passage.text,
+            score=1 / (place + 1) if place < len(found) else 0.0,
+        )
+        for place, passage in enumerate([*found, *rest])
     ]

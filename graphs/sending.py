@@ -23,8 +23,8 @@ def say(
 ) -> None:
     """Put one part of a turn's reply into the outbox; its place is that of the turn's own message.
 
-    Where a person speaks, checked at this very moment, the bot says nothing but `last_words`, with which it hands over; what it
-    would have said is a note for the person (P10).
+    Where a person speaks, checked at this very moment, the bot says nothing but `last_words`, with which it hands over;
+    what it would have said is a note for the person (P10).
     """
     if not text:
         return

@@ -5,6 +5,7 @@ from graphs.context import TurnContext
 from graphs.matter import Matter, load
 from graphs.messages import of_turn
 from graphs.reading import answer_of
+from graphs.replying import passages_of
 from graphs.state import TurnState
 from memory import readings
 from memory.store import Unit
@@ -42,11 +43,14 @@ async def workflow_task(ctx: TurnContext, state: TurnState) -> WorkflowTask:
         authentication=advice,
         asked=matter.asked,
         question=question,
-        answer=answer_of(reading, text, question),
+        answer=answer_of(reading, text, question, matter.transcript),
         clarify=clarify_of(reading, matter),
         pending=matter.pending,
+        withdrawn=matter.withdrawn,
         tools=sorted(journey.allowed_tools) if journey else [],
-        passages=state.get("passages"),
+        passages=[
+            passage.id for passage in passages_of(ctx.house, state.get("passages", []), journey=matter.case.journey)
+        ],
         now=ctx.now,
     )
 

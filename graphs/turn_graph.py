@@ -45,7 +45,7 @@ ROUTES: dict[str, list[str]] = {
     "eligibility": ["workflow", "eligibility", "escalate"],
     "workflow": ["guard", "authentication", "draft", "escalate"],
     "guard": ["act", "approve", "eligibility", "draft", "escalate"],
-    "approve": ["act", "eligibility", "hand_on", "escalate"],
+    "approve": ["act", "eligibility", "hand_on", "close", "escalate"],
     "act": ["eligibility", "authentication", "recall", "guard", "approve", "escalate"],
     "escalate": ["draft"],
     "draft": ["check_draft", "escalate"],

@@ -4,9 +4,10 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from graphs.context import TurnContext
-from graphs.state import Next, TurnState
-from memory import approvals
-from policies.words import ApprovalId
+from graphs.matter import WITHDRAWAL
+from graphs.state import TurnState
+from memory import approvals, evidence
+from policies.words import ApprovalId, CaseId
 
 
 async def approve(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
@@ -25,13 +26,20 @@ async def approve(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         if status == "pending":
             # Woken for nothing, or reopened meanwhile: the wait goes on in a fresh thread.
             return {"interrupted": True, "next": "hand_on"}
-        return {"interrupted": True, "parts": [], "next": _onward(status)}
-    return {"next": _onward(status)}
+        return {"interrupted": True, **await _onward(ctx, state, status)}
+    return await _onward(ctx, state, status)
 
 
-def _onward(status: str) -> Next:
+async def _onward(ctx: TurnContext, state: TurnState, status: str) -> TurnState:
     """Where an answered approval leads: acting, or workflow, which tells the customer what the person said."""
-    return "act" if status in {"approved", "spent"} else "eligibility"
+    if status in {"approved", "spent"}:
+        return {"next": "act"}
+    if status == "withdrawn":
+        rows = await ctx.read(lambda unit: evidence.of_case(unit, case_id=CaseId(state["case_id"])))
+        if any(row.name == WITHDRAWAL and row.subject == state["approval_id"] for row in rows):
+            # The turn whose message took it back has said so; this one ends without a word.
+            return {"parts": [], "outcome": "resolved", "next": "close"}
+    return {"next": "eligibility"}
 
 
 async def _status(ctx: TurnContext, approval_id: ApprovalId) -> str:

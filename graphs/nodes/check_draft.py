@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from agents.rendering import render
 from langgraph.runtime import Runtime
 
+from agents.rendering import money, render
 from agents.tasks import Draft
 from graphs.context import House, TurnContext
 from graphs.nodes.draft import grouped
 from graphs.replying import Part, known_of, passages_of, values_of
 from graphs.state import TurnState
-from memory import audit, conversations, readings
+from memory import audit, conversations, readings, requests
 from memory.store import Unit
 from policies.detectors.claims import find_claims
 from policies.detectors.prose import ProseRules
@@ -53,7 +53,9 @@ async def check_draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnSt
         }
     text = checked.text
     if checked.holds:
-        text = await ctx.read(lambda unit: _plain(unit, ctx, state, turn_id))
+        text, is_safe = await ctx.read(lambda unit: _plain(unit, ctx, state, turn_id))
+        if not is_safe:
+            return {"reason": "the details to be confirmed could not be shown", "parts": [], "next": "escalate"}
     await ctx.write(
         lambda unit: _keep(unit, ctx, state, turn_id, "Reply", {"text": text, "holds": list(checked.holds)})
     )
@@ -72,13 +74,14 @@ def _check(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> C
         assert row is not None  # noqa: S101  # draft wrote it
         written = Draft.model_validate(row.output)
         known = known_of(unit, case_id=case_id)
-        values: dict[str, Json] = {}
-        for part in parts:
-            values |= values_of(unit, turn_id=turn_id, part=part, known=known)
+        values = values_of(unit, turn_id=turn_id, parts=parts, known=known)
         rendered = render(written.text, values, ctx.house.playbook.voice)
         holds += [f"{name}: no evidence of this name" for name in rendered.missing]
         holds += unbacked(ctx.house, written, parts)
         holds += [f"{found.rule}: {found.sentence}" for found in rules.check(rendered.text, channel=channel)]
+        holds += [
+            f"{name}: not shown in what is to be confirmed" for name in unshown(unit, ctx.house, parts, rendered.text)
+        ]
         texts.append(rendered.text)
     # Two cases may have come to the same words; they are said once.
     return Checked("\n\n".join(dict.fromkeys(text for text in texts if text)), tuple(holds))
@@ -86,7 +89,8 @@ def _check(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> C
 
 def unbacked(house: House, written: Draft, parts: list[Part]) -> list[str]:
     """Claims in the draft's free text that neither the playbook's own words nor a cited passage bear out."""
-    own = [house.playbook.voice.templates[part.cue.template] for part in parts if part.cue.template]
+    templates = house.playbook.voice.templates
+    own = [templates[name] for part in parts for name in (part.cue.lead, part.cue.template) if name in templates]
     own += [house.playbook.voice.disclosure]
     own += [passage.text for passage in passages_of(house, written.cites)]
     return [
@@ -96,18 +100,41 @@ def unbacked(house: House, written: Draft, parts: list[Part]) -> list[str]:
     ]
 
 
-def _plain(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> str:
-    """The reply by templates alone; a part whose values are missing says that a person will go on."""
+def unshown(unit: Unit, house: House, parts: list[Part], text: str) -> list[str]:
+    """Arguments of a call to be confirmed, its record and its amount, that the customer would not see in the text."""
+    missing = []
+    for part in parts:
+        if part.cue.kind != "confirm" or part.request_id is None:
+            continue
+        request = requests.get_request(unit, request_id=part.request_id).request
+        spec = house.tools.get(request.tool)
+        amount = request.arguments.get(spec.amount_argument)
+        if (
+            isinstance(amount, int)
+            and money(amount, str(request.arguments.get(spec.currency_argument, ""))) not in text
+        ):
+            missing.append(spec.amount_argument)
+        record = request.arguments.get(spec.record_argument)
+        if record is not None and str(record) not in text:
+            missing.append(spec.record_argument)
+    return missing
+
+
+def _plain(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> tuple[str, bool]:
+    """The reply by templates alone, and whether it shows all that is to be confirmed."""
     voice = ctx.house.playbook.voice
     conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
     texts = [voice.disclosure] if conversation is not None and not conversation.disclosed else []
     for case_id, parts in grouped(unit, ctx, state, turn_id):
         known = known_of(unit, case_id=case_id)
         for part in parts:
-            values = values_of(unit, turn_id=turn_id, part=part, known=known)
-            rendered = render(voice.templates[part.cue.template], values, voice)
-            texts.append(voice.templates["not_understood"] if rendered.missing else rendered.text)
-    return "\n\n".join(dict.fromkeys(texts))
+            values = values_of(unit, turn_id=turn_id, parts=[part], known=known)
+            for template in filter(None, (part.cue.lead, part.cue.template)):
+                rendered = render(voice.templates[template], values, voice)
+                texts.append(voice.templates["not_understood"] if rendered.missing else rendered.text)
+    text = "\n\n".join(dict.fromkeys(texts))
+    groups = grouped(unit, ctx, state, turn_id)
+    return text, not any(unshown(unit, ctx.house, parts, text) for _, parts in groups)
 
 
 def _keep(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId, task: str, output: dict[str, Json]) -> None:

@@ -72,8 +72,9 @@ def end(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> Turn
 
 
 def _outcome(state: TurnState, cues: list[Cue], question: Question | None) -> TurnOutcome:
-    if state.get("outcome") in {"escalated", "with_person"}:
-        return "escalated" if state["outcome"] == "escalated" else "with_person"
+    given: dict[str, TurnOutcome] = {"escalated": "escalated", "with_person": "with_person", "resolved": "resolved"}
+    if state.get("outcome") in given:
+        return given[state["outcome"]]
     if question is not None:
         return "awaiting_customer"
     if any(cue.kind == "schedule" for cue in cues):

@@ -65,7 +65,7 @@ def _task(
         cues=[part.cue for part in parts],
         journeys=[case.journey if case else None] * len(parts),
         known=known_of(unit, case_id=case_id),
-        passages=passages_of(ctx.house, state.get("passages", [])),
+        passages=passages_of(ctx.house, state.get("passages", []), journey=case.journey if case else None),
         text=of_turn(unit, turn_id=turn_id).text,
         language=reading.language,
         disclose=first and conversation is not None and not conversation.disclosed,

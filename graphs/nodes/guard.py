@@ -2,14 +2,15 @@
 
 from langgraph.runtime import Runtime
 
+from agents.tasks import Cue
 from graphs.context import TurnContext
-from graphs.judging import Judged, judge
+from graphs.judging import judge
 from graphs.matter import approval_id_of, first_rule
 from graphs.reading import signals_of
 from graphs.recording import open_approval, write_decision
 from graphs.state import TurnState
-from memory import approvals, receipts, requests
-from memory.requests import DecisionRow, Phase
+from memory import approvals, readings, receipts, requests
+from memory.requests import DecisionRow
 from memory.store import Unit
 from policies.words import CaseId, Effect, RequestId, TurnId
 
@@ -22,22 +23,25 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
 
     approval_id = approval_id_of(request_id)
 
-    def gather(unit: Unit) -> tuple[requests.RequestRow, DecisionRow | None, bool, bool]:
+    def gather(unit: Unit) -> tuple[requests.RequestRow, Cue, DecisionRow | None, bool, bool]:
         made = requests.decisions_of(unit, request_id=request_id)
+        cue = readings.get(unit, turn_id=turn_id, ordinal=state["cue"])
+        assert cue is not None  # noqa: S101  # workflow wrote it before the request
         return (
             requests.get_request(unit, request_id=request_id),
+            Cue.model_validate(cue.output),
             made[-1] if made else None,
             receipts.of_request(unit, request_id=request_id) is not None,
             approvals.of_request(unit, request_id=request_id) is not None,
         )
 
-    row, made, begun, reserved_for_people = await ctx.read(gather)
+    row, cue, made, begun, reserved_for_people = await ctx.read(gather)
     if reserved_for_people:
         return {"approval_id": approval_id, "next": "approve"}
     if begun:
         return {"next": "act"}
     if made is not None and made.phase == "confirm":
-        return _ask(state)
+        return _ask(state, cue)
     if made is not None and made.effect == Effect.ESCALATE:
         return {"reason": first_rule(made), "next": "escalate"}
     if made is not None and made.effect == Effect.DENY:
@@ -51,16 +55,17 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         signals=await signals_of(ctx, state),
         now=ctx.now,
     )
-    needs_approval = judged.decision.effect is Effect.REQUIRE_APPROVAL
+    may_ask = cue.kind == "confirm" and judged.decision.effect in {Effect.ALLOW, Effect.REQUIRE_APPROVAL}
+    asks = may_ask or judged.lacks_only_confirmation
 
     def decide(unit: Unit) -> None:
-        write_decision(unit, judged, ctx, turn_id, case_id, phase=_phase(judged))
-        if needs_approval:
+        write_decision(unit, judged, ctx, turn_id, case_id, phase="confirm" if asks else "guard")
+        if judged.decision.effect is Effect.REQUIRE_APPROVAL and not asks:
             open_approval(unit, judged, ctx.house, ctx, turn_id, case_id)
 
     await ctx.write(decide)
-    if judged.lacks_only_confirmation:
-        return _ask(state)
+    if asks:
+        return _ask(state, cue)
     match judged.decision.effect:
         case Effect.ALLOW:
             return {"next": "act"}
@@ -73,12 +78,13 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
             return {"next": "eligibility"}
 
 
-def _phase(judged: Judged) -> Phase:
-    return "confirm" if judged.lacks_only_confirmation else "guard"
+def _ask(state: TurnState, cue: Cue) -> TurnState:
+    """The details are shown to the customer, and the request is made again once they said yes.
 
-
-def _ask(state: TurnState) -> TurnState:
-    """The details are shown to the customer; the request is made again once they said yes."""
+    Only a `confirm` cue shows details; for a call that lacks the customer's yes, workflow chooses such a cue.
+    """
+    if cue.kind != "confirm":
+        return {"next": "eligibility"}
     return {
         "parts": [*state.get("parts", []), state["cue"]],
         "part_cases": {**state.get("part_cases", {}), str(state["cue"]): state["case_id"]},

@@ -9,7 +9,7 @@ from agents.tasks import Entity, IntentReading, IntentTask, Question
 from graphs.agenda import Item, OpenCase, plan
 from graphs.context import TurnContext
 from graphs.judging import situation_of
-from graphs.matter import CANNOT, CUSTOMER_TRUST, RECENT, Matter, load
+from graphs.matter import CANNOT, CUSTOMER_TRUST, RECENT, WITHDRAWAL, Matter, load, turn_source
 from graphs.messages import of_turn
 from graphs.reading import answer_of, signals
 from graphs.state import TurnState
@@ -118,7 +118,7 @@ def _settle(
     for flag in reading.flags:
         if flag.startswith(f"{CANNOT}:"):
             _lacks(unit, ctx, turn_id, placed[0], slot=flag.removeprefix(f"{CANNOT}:"))
-    answer = answer_of(reading, text, matter.question)
+    answer = answer_of(reading, text, matter.question, matter.transcript)
     if matter.question is not None and answer == "yes":
         _confirm(unit, ctx, turn_id, matter.question)
     timeline.append(

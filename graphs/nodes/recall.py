@@ -2,12 +2,16 @@
 
 from langgraph.runtime import Runtime
 
+from agents.local.clauses import split_clauses
 from graphs.context import TurnContext
 from graphs.messages import of_turn
 from graphs.state import TurnState
+from memory.retrieval import Scored
 from policies.words import TurnId
 
 PASSAGES = 4
+QUESTIONS = 6
+"""Clauses of one message that are searched for; the message as a whole comes first."""
 
 
 async def recall(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
@@ -18,8 +22,20 @@ async def recall(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     ctx = runtime.context
     said = await ctx.read(lambda unit: of_turn(unit, turn_id=TurnId(state["turn_id"])))
     allowed = ctx.house.playbook.passages_at(ctx.now)
-    found = await ctx.house.retriever.search(said.text, allowed=allowed, k=PASSAGES) if allowed else []
+    found: dict[str, Scored] = {}
+    for question in questions_of(said.text) if allowed else []:
+        for hit in await ctx.house.retriever.search(question, allowed=allowed, k=PASSAGES):
+            before = found.get(hit.passage.id)
+            if before is None or hit.coverage > before.coverage:
+                found[hit.passage.id] = hit
+    best = sorted(found.values(), key=lambda hit: (-hit.coverage, -hit.score))[:PASSAGES]
     return {
-        "passages": [hit.passage.id for hit in found],
+        "passages": [hit.passage.id for hit in best],
         "next": "authentication" if "reading" in state else "intent",
     }
+
+
+def questions_of(text: str) -> list[str]:
+    """What to search for: the whole message, and each of its clauses that asks, for a long message dilutes all of them."""
+    clauses = [clause.text for clause in split_clauses(text) if clause.asks and not clause.refuses]
+    return list(dict.fromkeys([text, *clauses[:QUESTIONS]]))

@@ -30,6 +30,8 @@ async def workflow(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
     if cue.kind in {"call", "confirm"}:
         if cue.call is None or state.get("calls", 0) >= MAX_CALLS:
             return {**after, "reason": "went round without coming to an end", "next": "escalate"}
+        if cue.kind == "confirm" and not _shows_its_details(ctx, task, cue):
+            return {**after, "reason": "a confirmation that would not show what is confirmed", "next": "escalate"}
         request_id = await _store(ctx, turn_id, CaseId(state["case_id"]), ordinal, cue, task)
         return {**after, "request_id": request_id, "calls": state.get("calls", 0) + 1, "next": "guard"}
     if cue.kind == "escalate":
@@ -48,6 +50,13 @@ async def workflow(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
         if queue:
             return {**after, "parts": parts, "case_id": queue[0], "queue": queue[1:], "next": "authentication"}
     return {**after, "parts": parts, "next": "draft"}
+
+
+def _shows_its_details(ctx: TurnContext, task: WorkflowTask, cue: Cue) -> bool:
+    """Whether it is the template that the journey shows before this very call: a yes to other words is none."""
+    journey = ctx.house.playbook.journeys.get(task.journey or "")
+    steps = journey.steps if journey else []
+    return cue.call is not None and any(step.tool == cue.call.tool and step.confirm == cue.template for step in steps)
 
 
 def _left_over(unit: Unit, ctx: TurnContext, done: set[str]) -> list[str]:

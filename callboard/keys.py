@@ -82,7 +82,7 @@ def refuse_demo_keys(unit: Unit) -> None:
     if valid:
         raise UnsafeStart(
             f"This data directory holds {len(valid)} demo keys, which are for development only. Revoke them "
-            f"(`CALLBOARD_ENV=development callboard keys revoke --demo`) or use another data directory."
+            f"(`callboard keys revoke --demo`) or use another data directory."
         )
 
 

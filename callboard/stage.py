@@ -49,7 +49,7 @@ class StageLight(Audience):
 
     def approval(self, approval: ApprovalOut, reviewer: Reviewer, status: str) -> None:
         """A reviewer saw this approval and answered it."""
-        self._show(approval_card(approval.model_dump(mode="json")))
+        self._show(approval_card(approval.model_dump(mode="json"), brief=True))
         line = Text.assemble(
             (f"   {reviewer.id}", "bold"), f" ({reviewer.role}) ", ("approves", "green"), f" → {status}"
         )

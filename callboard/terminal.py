@@ -36,8 +36,8 @@ def silence() -> RenderableType:
     return Text("   … the AI stays silent; a person has the conversation", style="magenta italic")
 
 
-def approval_card(approval: Mapping[str, Any]) -> RenderableType:
-    """What a reviewer needs to decide."""
+def approval_card(approval: Mapping[str, Any], *, brief: bool = False) -> RenderableType:
+    """What a reviewer needs to decide; in brief, with the number of facts instead of the facts."""
     details = approval["details"]
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
@@ -51,7 +51,12 @@ def approval_card(approval: Mapping[str, Any]) -> RenderableType:
         table.add_row(name, Text.assemble(_plain(value), (f"   from {origin}" if origin else "", "dim")))
     for reason in details.get("reasons", []):
         table.add_row("Why asked", Text(_sentence(reason)))
-    for name, fact in sorted(dict(details.get("facts", {})).items()):
+    facts = dict(details.get("facts", {}))
+    if brief:
+        sources = ", ".join(sorted({str(fact.get("source", "")) for fact in facts.values()}))
+        table.add_row("Facts", Text(f"{len(facts)}, read just now from {sources}"))
+        facts = {}
+    for name, fact in sorted(facts.items()):
         table.add_row(f"fact {name}", Text.assemble(_plain(fact.get("value")), (f"   {fact.get('source', '')}", "dim")))
     for label, name in (("If yes", "consequences_yes"), ("If no", "consequences_no"), ("Changed", "difference")):
         if details.get(name):
@@ -114,12 +119,12 @@ def handoff_card(bundle: Mapping[str, Any], score: float) -> RenderableType:
 
 def keys_table(keys: Iterable[Mapping[str, Any]]) -> RenderableType:
     """API keys, without the keys."""
-    table = Table("id", "name", "role", "limits", "made", "revoked")
+    table = Table("id", "name", "role", "limits", "made", "revoked", width=WIDTH + 20)
     for key in keys:
         limits = "none" if key["limits"] is None else _plain(key["limits"])
         name = f"{key['name']} (demo)" if key["demo"] else key["name"]
         table.add_row(
-            key["key_id"],
+            Text(key["key_id"], overflow="fold"),
             Text(name),
             key["role"],
             limits,

@@ -90,7 +90,7 @@ def demo(
         console.print()
         for one in played:
             booked = one.refunds_booked
-            money = f"{booked['count']} refunds in the payments system, {booked['amount_minor']} minor units"
+            money = f"refunds in the payments system: {booked['count']}, {booked['amount_minor']} minor units in all"
             ended = "as planned" if one.ended_as_planned else "NOT as planned"
             console.print(f"{one.scene.name}: {ended}; {money}", highlight=False)
     if not as_planned:

@@ -75,9 +75,9 @@ def welcome(url: str, keys: "Mapping[Role, str]") -> str:
 
 TRY_STATUS = """\
 curl -s $CALLBOARD/v1/conversations/hello/messages -H "Authorization: Bearer $BOT" \\
-  --json '{"message_id": "1", "text": "Where is my order 20731?"}'
+  --json '{"message_id": "1", "text": "Where is my order 20731?"}'; echo
 curl -s $CALLBOARD/v1/conversations/hello/messages -H "Authorization: Bearer $BOT" \\
-  --json '{"message_id": "2", "text": "jonas.lindqvist@example.org, 411 24"}'"""
+  --json '{"message_id": "2", "text": "jonas.lindqvist@example.org, 411 24"}'; echo"""
 TRY_REFUND = """\
 n=0
 for text in "I sent order 20418 back and want my money" "mira.okafor@example.org, 10435" "Yes, please"; do
@@ -87,5 +87,6 @@ for text in "I sent order 20418 back and want my money" "mira.okafor@example.org
 done
 ID=$(curl -s "$CALLBOARD/v1/approvals?status=pending" -H "Authorization: Bearer $REVIEWER" \\
   | grep -o 'apr-[^"]*' | head -1)
-curl -s $CALLBOARD/v1/approvals/$ID/decision -H "Authorization: Bearer $REVIEWER" --json '{"answer": "approve"}'
-curl -s $CALLBOARD/v1/conversations/refund -H "Authorization: Bearer $BOT\""""
+curl -s $CALLBOARD/v1/approvals/$ID/decision -H "Authorization: Bearer $REVIEWER" --json '{"answer": "approve"}'; echo
+sleep 1
+curl -s $CALLBOARD/v1/conversations/refund -H "Authorization: Bearer $BOT"; echo"""

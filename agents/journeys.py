@@ -109,6 +109,8 @@ class Journey(_Sheet):
     steps: list[Step] = Field(default_factory=list)
     tools: list[str] = Field(default_factory=list)
     """For an open journey: the tools it may use. For the others: those of its steps."""
+    articles: list[str] = Field(default_factory=list)
+    """For an answer: ids of the articles that hold it, whatever words the customer uses; empty for all articles."""
     done: str = ""
     """Reply template when complete."""
     done_by: dict[str, dict[str, str]] = Field(default_factory=dict)

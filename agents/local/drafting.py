@@ -97,7 +97,11 @@ def _answer(task: DraftTask, cue: Cue, place: int, voice: Voice) -> tuple[str, l
     """A short extract of the best passage with its article's title, or that we have no answer."""
     if not task.passages:
         return _own(voice.templates.get("no_answer", ""), cue, place), []
-    best = max(task.passages, key=lambda passage: passage.score)
+    wanted = set(_stems(task.text))
+    best = max(
+        task.passages,
+        key=lambda passage: (passage.score, len(wanted & set(_stems(f"{passage.title} {passage.text}")))),
+    )
     extract = f"{_extract(best, task.text)} [{_unbraced(best.title)}]"
     template = _own(voice.templates.get(cue.template, ""), cue, place)
     if "{answer}" in template:

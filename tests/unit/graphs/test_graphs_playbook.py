@@ -58,6 +58,8 @@ def test_the_retail_playbook_loads_whole() -> None:
         "question",
         "person",
         "order_help",
+        "change_items",
+        "returns",
     }
     assert playbook.verification_tools == {"verify_customer"}
     assert playbook.level_of("order_status") is AutonomyLevel.AUTONOMOUS

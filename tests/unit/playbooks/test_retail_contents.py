@@ -95,8 +95,8 @@ def test_no_template_is_longer_than_the_voice_allows(playbook: Playbook) -> None
         ("Hi, I need to update the delivery address for an order I placed. Can you help me?", "change_address"),
         ("please send order 21102 to 8 rue Mercière, 69002 Lyon, France", "change_address"),
         ("I want to speak with a human right now", "person"),
-        ("how long is the return window?", "question"),
-        ("I'd like to exchange the jacket for a larger size", "question"),
+        ("how long is the return window?", "returns"),
+        ("I'd like to exchange the jacket for a larger size", "change_items"),
         ("what did I pay for my last order", "order_help"),
     ],
 )

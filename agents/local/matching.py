@@ -21,6 +21,7 @@ GENERIC = frozenset(
         eur usd gbp recent last latest think bought ordered exchange cancel change keep""",
     )
 )
+ADDRESS = re.compile(r"\S+@\S+")
 EXCLUDED = re.compile(
     r"\b(?:except(?: for)?|excluding|apart from|other than|but not|not|keep(?:ing)?|without|leave|"
     r"rather than|instead of)\s+"
@@ -54,6 +55,8 @@ def match_records(text: str, labels: Sequence[str], *, many: bool) -> list[int]:
         Places in order; empty if the text names none of them.
     """
     words = [_stems(label) for label in labels]
+    # Who writes is no article: "sofia@example.org" is near to a sofa.
+    text = ADDRESS.sub(" ", text)
     excluded = {place for part in EXCLUDED.findall(text) for place in _mentioned(_stems(part), words, many=True)}
     kept = EXCLUDED.sub(" ", text)
     found = [place for place in _mentioned(_stems(kept), words, many=many) if place not in excluded]

@@ -64,7 +64,7 @@ async def judge(
         signals: Readings that triggers at calls may use.
         now: The moment of the decision.
         confirmed_as: For a person's edit: the request that the customer said yes to. That yes holds for the edit too,
-            since a person answers for the difference (docs/design/edits.md).
+            since a person answers for the difference (docs/design/edits.md): what differs comes from that person.
     """
     gathered = await house.store.read(lambda unit: _gather(unit, house, conversation_id, case_id))
     situation = replace(gathered.situation, now=now, signals=dict(signals))
@@ -81,11 +81,14 @@ async def judge(
         timeout_s=house.fact_timeout_s,
     )
     facts = facts_read.facts
+    original = canonical_arguments(house, confirmed_as) if confirmed_as is not None else arguments
     request = replace(
         request,
         arguments=arguments,
         provenance={
-            name: checked(
+            name: Provenance(Origin.PERSON, request.provenance[name].ref if name in request.provenance else "")
+            if original.get(name) != value
+            else checked(
                 request.provenance.get(name),
                 value,
                 facts,
@@ -96,7 +99,7 @@ async def judge(
         },
     )
     if confirmed_as is not None:
-        situation = replace(situation, history=_carried(situation.history, confirmed_as, request))
+        situation = replace(situation, history=_carried(situation.history, confirmed_as.tool, original, request))
     engine = house.playbook.policies
     keys = engine.limits_for(request, facts, situation)
     if keys:
@@ -122,15 +125,21 @@ def _since(keys: Sequence[LimitKey], now: datetime) -> datetime | None:
     return now - timedelta(seconds=max(finite)) if len(finite) == len(windows) else None
 
 
+def canonical_arguments(house: House, request: ActionRequest) -> Mapping[str, Json]:
+    """A request's arguments as its tool's schema completes them; as they are where they don't fit it."""
+    try:
+        return house.tools.validate(request.tool, request.arguments)
+    except (UnknownTool, ToolArgumentsError):
+        return dict(request.arguments)
+
+
 def _carried(
-    history: tuple[HistoryEvent, ...], confirmed_as: ActionRequest, request: ActionRequest
+    history: tuple[HistoryEvent, ...], tool: str, original: Mapping[str, Json], request: ActionRequest
 ) -> tuple[HistoryEvent, ...]:
     """The history with the customer's yes to the original counted for the edit."""
     return tuple(
         replace(event, arguments=request.arguments)
-        if event.kind == "confirmation"
-        and event.tool == confirmed_as.tool
-        and event.arguments == dict(confirmed_as.arguments)
+        if event.kind == "confirmation" and event.tool == tool and event.arguments == original
         else event
         for event in history
     )

@@ -15,11 +15,13 @@ from memory.store import Unit
 from policies.canonical import decision_to_json, digest, facts_to_json
 from policies.situations import situation_to_json
 from policies.words import (
+    ActionRequest,
     ApprovalTerms,
     CaseId,
     Decision,
     Effect,
     EvidenceId,
+    Facts,
     Json,
     RuleVerdict,
     TurnId,
@@ -130,7 +132,7 @@ def open_approval(unit: Unit, judged: Judged, house: House, ctx: TurnContext, tu
         turn_id=turn_id,
         case_id=case_id,
         conversation_id=ctx.conversation_id,
-        digest=binding(judged),
+        digest=binding(judged.request, judged.facts),
         policy_version=judged.decision.policy_version,
         terms=terms,
         amount_minor=amount_minor,
@@ -146,7 +148,7 @@ def open_approval(unit: Unit, judged: Judged, house: House, ctx: TurnContext, tu
         conversation_id=ctx.conversation_id,
         kind="approval_opened",
         ids={"turn": turn_id, "approval": approval_id_of(judged.request.id), "role": terms.role, "queue": terms.queue},
-        payload={"digest": binding(judged)},
+        payload={"digest": binding(judged.request, judged.facts)},
         at=ctx.now,
     )
 
@@ -160,7 +162,7 @@ def reopen_approval(
         unit,
         approval_id=approval.id,
         body={**approval_body(house, judged), "difference": dict(changed)},
-        digest=binding(judged),
+        digest=binding(judged.request, judged.facts),
         terms=terms,
         now=ctx.now,
         expires_at=ctx.now + timedelta(seconds=terms.expires_s),
@@ -199,14 +201,13 @@ def approval_body(house: House, judged: Judged) -> dict[str, Json]:
     }
 
 
-def binding(judged: Judged) -> str:
-    """The digest an approval is bound to: tool, canonical arguments, the facts shown, the policy's version."""
+def binding(request: ActionRequest, shown: Facts) -> str:
+    """The digest an approval is bound to: tool, canonical arguments, the facts shown."""
     return digest(
         {
-            "tool": judged.request.tool,
-            "arguments": dict(judged.request.arguments),
-            "facts": {name: fact.value for name, fact in judged.facts.items()},
-            "policy": judged.decision.policy_version,
+            "tool": request.tool,
+            "arguments": dict(request.arguments),
+            "facts": {name: fact.value for name, fact in shown.items()},
         }
     )
 

@@ -14,7 +14,7 @@ from memory.requests import RequestRow
 from memory.store import Unit
 from policies.canonical import decision_to_json, facts_to_json
 from policies.situations import situation_to_json
-from policies.words import ActionRequest, ApprovalId, ApprovalTerms, Effect, Origin, Provenance, RequestId
+from policies.words import ActionRequest, ApprovalId, ApprovalTerms, Effect, Json, Origin, Provenance, RequestId
 from tools.errors import ToolArgumentsError
 
 ROLES = ("reviewer", "supervisor", "admin")
@@ -29,10 +29,13 @@ async def answer(
         ApprovalError: Why the answer can't be taken, by kind.
         EditRefused: What stands against the edit.
     """
-    known, row = await house.store.read(lambda unit: _gather(unit, approval_id))
+    known, row, first = await house.store.read(lambda unit: _gather(unit, approval_id))
     edited, judged = (None, None)
+    version = decision.version
     if decision.answer == "edit":
-        edited, judged = await _edit(house, known, row, decision, reviewer, now=now)
+        edited, judged = await _edit(house, known, row, first, decision, reviewer, now=now)
+        # What was judged is an edit of the version that was read; of another one nobody has judged it.
+        version = known.version if version is None else version
 
     def work(unit: Unit) -> Approval:
         if edited is not None and judged is not None:
@@ -42,7 +45,7 @@ async def answer(
             approval_id=approval_id,
             answer=decision.answer,
             reviewer=authority.Reviewer(id=reviewer.id, role=reviewer.role, limits=reviewer.limits),
-            version=decision.version,
+            version=version,
             note=decision.message,
             edited=edited,
             now=now,
@@ -69,7 +72,14 @@ async def answer(
 
 
 async def _edit(
-    house: House, known: Approval, row: RequestRow, decision: ReviewDecision, reviewer: Reviewer, *, now: datetime
+    house: House,
+    known: Approval,
+    row: RequestRow,
+    first: ActionRequest,
+    decision: ReviewDecision,
+    reviewer: Reviewer,
+    *,
+    now: datetime,
 ) -> tuple[EditedRequest, Judged]:
     """What the edit makes of the request, and what policy says of that."""
     if decision.tool and decision.tool != known.tool:
@@ -88,9 +98,7 @@ async def _edit(
         specialist=reviewer.role,
         why=decision.message or f"Edited by a {reviewer.role}.",
         provenance={
-            name: before.provenance.get(name, Provenance(Origin.MODEL))
-            if before.arguments.get(name) == value
-            else Provenance(Origin.PERSON, reviewer.id)
+            name: _source(name, value, first, before) or Provenance(Origin.PERSON, reviewer.id)
             for name, value in arguments.items()
         },
     )
@@ -103,7 +111,7 @@ async def _edit(
         case_id=row.case_id,
         signals={},
         now=now,
-        confirmed_as=before,
+        confirmed_as=first,
     )
     if judged.decision.effect in {Effect.DENY, Effect.ESCALATE}:
         sentences = " ".join(verdict.sentence for verdict in judged.decision.verdicts)
@@ -113,7 +121,7 @@ async def _edit(
     return (
         EditedRequest(
             request=judged.request,
-            digest=binding(judged),
+            digest=binding(judged.request, judged.facts),
             terms=terms,
             body=approval_body(house, judged),
             needs_more=not _has_authority(reviewer, terms, amount_minor, currency),
@@ -123,6 +131,14 @@ async def _edit(
         ),
         judged,
     )
+
+
+def _source(name: str, value: Json, *editions: ActionRequest) -> Provenance | None:
+    """Where an argument came from in the first edition that had this value; None if it is this reviewer's own."""
+    for edition in editions:
+        if edition.arguments.get(name) == value:
+            return edition.provenance.get(name, Provenance(Origin.MODEL))
+    return None
 
 
 def _has_authority(reviewer: Reviewer, terms: ApprovalTerms, amount_minor: int | None, currency: str | None) -> bool:
@@ -160,9 +176,34 @@ def _keep_edit(unit: Unit, row: RequestRow, request: ActionRequest, judged: Judg
     )
 
 
-def _gather(unit: Unit, approval_id: ApprovalId) -> tuple[Approval, RequestRow]:
+def _gather(unit: Unit, approval_id: ApprovalId) -> tuple[Approval, RequestRow, ActionRequest]:
+    """The approval, the request in force, and the one first proposed, which the customer said yes to."""
     approval = approvals.get(unit, approval_id=approval_id)
-    return approval, requests.get_request(unit, request_id=approval.request_id)
+    row = first = requests.get_request(unit, request_id=approval.request_id)
+    while first.supersedes is not None:
+        first = requests.get_request(unit, request_id=first.supersedes)
+    return approval, row, first.request
+
+
+def take_back(unit: Unit, approval_id: ApprovalId, *, by: str, now: datetime) -> Approval:
+    """Withdraw a request before it was acted on, on the record. Raises `ApprovalClosed` if it is too late."""
+    ended = approvals.withdraw(unit, approval_id=approval_id, by=by, now=now)
+    note_end(unit, ended, by=by, now=now)
+    return ended
+
+
+def note_end(unit: Unit, ended: Approval, *, by: str, now: datetime) -> None:
+    """Put on the record that an approval ended without an answer of a reviewer."""
+    if ended.case_id is not None:
+        audit.append(
+            unit,
+            case_id=ended.case_id,
+            conversation_id=ended.conversation_id,
+            kind=f"approval_{ended.status}",
+            ids={"approval": ended.id, "turn": ended.turn_id, "by": by},
+            payload={"version": ended.version, "digest": ended.digest},
+            at=now,
+        )
 
 
 def state_of(approval: Approval) -> ApprovalState:

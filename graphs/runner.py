@@ -15,10 +15,11 @@ from graphs.lanes import Lanes
 from graphs.last_resort import give_up
 from graphs.parking import park
 from graphs.results import ApprovalState, InboundMessage, Progress, ReviewDecision, Reviewer, TurnResult
-from graphs.reviewing import answer, state_of
+from graphs.reviewing import answer, note_end, state_of, take_back
 from graphs.state import TurnState
 from graphs.turn_graph import GRAPH_VERSION, TurnGraph
 from memory import approvals, audit, conversations, inbox, outbox, timeline, turns
+from memory.approvals import Approval
 from memory.errors import FencedOut
 from memory.inbox import InboxItem
 from memory.store import Unit
@@ -109,9 +110,7 @@ class Runner:
     async def withdraw(self, approval_id: ApprovalId, *, by: str) -> ApprovalState:
         """Take a request back before it was acted on. Raises `ApprovalClosed` if it is too late."""
         now = self._house.clock()
-        ended = await self._house.store.write(
-            lambda unit: approvals.withdraw(unit, approval_id=approval_id, by=by, now=now)
-        )
+        ended = await self._house.store.write(lambda unit: take_back(unit, approval_id, by=by, now=now))
         self._lanes.wake(ended.conversation_id)
         return state_of(ended)
 
@@ -157,7 +156,14 @@ class Runner:
     async def expire_due(self) -> int:
         """Close approvals that nobody answered in time; their turns follow the fallback. How many there were."""
         now = self._house.clock()
-        expired = await self._house.store.write(lambda unit: approvals.expire_due(unit, now=now))
+
+        def work(unit: Unit) -> list[Approval]:
+            expired = approvals.expire_due(unit, now=now)
+            for approval in expired:
+                note_end(unit, approval, by="clock", now=now)
+            return expired
+
+        expired = await self._house.store.write(work)
         for approval in expired:
             self._lanes.wake(approval.conversation_id)
         return len(expired)
@@ -286,7 +292,11 @@ class Runner:
         """Resume the turn that waits for this approval; a turn that has ended needs nothing more."""
         approval = await ctx.read(lambda unit: approvals.get(unit, approval_id=approval_id))
         turn = await ctx.read(lambda unit: turns.get(unit, turn_id=approval.turn_id))
-        if turn is None or turn.state == "done":
+        if turn is None:
+            return
+        if turn.state == "done":
+            for number in range(1, turn.threads + 1):
+                await self._forget_thread(turn, number)
             return
         await self._run_turn(ctx, turn, resume=turn.state == "parked")
 

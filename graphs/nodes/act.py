@@ -1,22 +1,24 @@
 """act: the only caller of the gateway. Reads the facts again, spends the permit, keeps receipt and evidence."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from langgraph.runtime import Runtime
 
 from graphs.context import TurnContext
-from graphs.judging import Judged, differences, judge
+from graphs.judging import Judged, canonical_arguments, differences, judge
+from graphs.matter import approval_id_of
 from graphs.reading import signals_of
-from graphs.recording import keep_outcome, reopen_approval, write_decision
+from graphs.recording import binding, keep_outcome, reopen_approval, write_decision
 from graphs.state import TurnState
 from memory import approvals, conversations, evidence, receipts, requests
 from memory.approvals import Approval
+from memory.errors import ApprovalClosed
 from memory.receipts import Receipt
 from memory.requests import RequestRow
 from memory.store import Unit
-from policies.canonical import decision_from_json, digest, facts_from_json
-from policies.words import ActionRequest, CaseId, CustomerId, Effect, ReceiptId, RequestId, TurnId
+from policies.canonical import decision_from_json, facts_from_json, is_same
+from policies.words import ActionRequest, CaseId, CustomerId, Effect, Facts, Json, ReceiptId, RequestId, TurnId
 from tools.gateway import Errand, Gateway, Outcome, Permit
 
 Node = Callable[[TurnState, Runtime[TurnContext]], Awaitable[TurnState]]
@@ -62,23 +64,28 @@ def act_with(gateway: Gateway) -> Node:
         moved = await _has_moved(ctx, judged, approval, turn_id, case_id)
         if moved is not None:
             return {**moved, "calls": state.get("calls", 0) + 1}
-        outcome = await gateway.execute(
-            Permit(
-                judged.request,
-                judged.decision,
-                (approval.id, approval.version, approval.digest) if approval else None,
-            ),
-            Errand(
-                turn_id=turn_id,
-                case_id=case_id,
-                conversation_id=ctx.conversation_id,
-                customer_id=judged.situation.customer_id,
-                receipt_id=ReceiptId(f"rcp-{request.id.removeprefix('req-')}"),
-            ),
-            write=ctx.write,
-            spend=lambda unit: _spend_confirmation(unit, case_id, first),
-            record=record,
-        )
+        confirmed = canonical_arguments(ctx.house, first)
+        try:
+            outcome = await gateway.execute(
+                Permit(
+                    judged.request,
+                    judged.decision,
+                    (approval.id, approval.version, binding(judged.request, _shown(approval))) if approval else None,
+                ),
+                Errand(
+                    turn_id=turn_id,
+                    case_id=case_id,
+                    conversation_id=ctx.conversation_id,
+                    customer_id=judged.situation.customer_id,
+                    receipt_id=ReceiptId(f"rcp-{request.id.removeprefix('req-')}"),
+                ),
+                write=ctx.write,
+                spend=lambda unit: _spend_confirmation(unit, case_id, first.tool, confirmed),
+                record=record,
+            )
+        except ApprovalClosed:
+            # Taken back between our look at it and the reservation: the customer hears that, not of a failure.
+            return {"next": "approve", "approval_id": approval_id_of(first.id), "calls": state.get("calls", 0) + 1}
         return _onward(ctx, state, row, outcome)
 
     return act
@@ -111,7 +118,7 @@ async def _has_moved(
     granted = next(one for one in reversed(row) if one.phase in {"guard", "edit", "reopened"})
     changed = differences(
         decision_from_json(granted.decision),
-        facts_from_json(cast(dict[str, Any], approval.body["facts"])),
+        _shown(approval),
         judged,
         ctx.house.tools.get(judged.request.tool).profile().clock_facts,
     )
@@ -130,17 +137,22 @@ async def _has_moved(
     return {"next": "approve", "approval_id": approval.id}
 
 
-def _spend_confirmation(unit: Unit, case_id: CaseId, confirmed: ActionRequest) -> None:
-    """The customer's yes is used up by the reservation."""
+def _shown(approval: Approval) -> Facts:
+    """The facts that people saw when they said yes."""
+    return facts_from_json(cast(dict[str, Any], approval.body["facts"]))
+
+
+def _spend_confirmation(unit: Unit, case_id: CaseId, tool: str, arguments: Mapping[str, Json]) -> None:
+    """The customer's yes to these very arguments, canonical, is used up by the reservation."""
     for row in evidence.of_case(unit, case_id=case_id):
         if (
             row.kind == "confirmation"
             and not row.spent
             and isinstance(row.value, dict)
-            and row.value.get("digest") == digest({"tool": confirmed.tool, "arguments": dict(confirmed.arguments)})
+            and row.value.get("tool") == tool
+            and is_same(row.value.get("arguments"), dict(arguments))
         ):
             evidence.spend(unit, evidence_id=row.id)
-            return
 
 
 def _customer(unit: Unit, ctx: TurnContext) -> CustomerId | None:

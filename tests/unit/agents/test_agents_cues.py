@@ -253,7 +253,7 @@ def test_p3_a_correction_is_shown_anew_instead_of_being_taken_as_a_no(sheets: Sh
         (tried("waiting"), "wait", "still_waiting", False),
         (tried("unknown", this_turn=True), "wait", "reconciling", False),
         (tried("rejected", this_turn=True, message="too old"), "reply", "refund_rejected", True),
-        (tried("responded", this_turn=True, message="send a photo"), "reply", "responded", False),
+        (tried("responded", this_turn=True, message="send a photo"), "reply", "responded", True),
         (tried("withdrawn", this_turn=True), "reply", "withdrawn", True),
         (tried("expired", this_turn=True), "escalate", "expired", False),
         (tried("denied", this_turn=True, code="some-rule"), "reply", "denied", False),

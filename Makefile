@@ -36,7 +36,7 @@ demo: setup
 	@$(BIN)/callboard demo
 
 bench: setup
-	@$(BIN)/python -m evals.bench
+	@$(BIN)/callboard eval bench turns
 
 check: setup
 	$(BIN)/ruff format --check $(CODE)

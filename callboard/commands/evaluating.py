@@ -11,71 +11,63 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from callboard.output import NOT_AS_IT_SHOULD, JsonOption, Options
+
 # Only for types: the commands import what they need when they run, so that `callboard --help` stays quick.
 if TYPE_CHECKING:
     from evals.bench import Bench
     from evals.running import Running, RuntimeFactory
     from evals.transcripts import Played, TranscriptReport
 
-app = typer.Typer(no_args_is_help=True, help="Measure how well it does.")
-bench_app = typer.Typer(no_args_is_help=True, help="Measure what it costs.")
-app.add_typer(bench_app, name="bench")
 
-FAILED = 1
-"""Exit code when something that must hold didn't."""
-UNUSABLE = 2
-"""Exit code when there was nothing to measure."""
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-PlaybookFolder = Annotated[
-    Path | None, typer.Option("--playbook", help="The business to serve; retail when not given.", file_okay=False)
-]
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    evaluating = typer.Typer(help="How well it serves, and at what cost.", no_args_is_help=True)
+    evaluating.command("transcripts")(transcripts)
+    bench = typer.Typer(help="What it costs.", no_args_is_help=True)
+    bench.command("turns")(turns)
+    evaluating.add_typer(bench, name="bench")
+    app.add_typer(evaluating, name="eval")
 
 
-@app.command()
 def transcripts(
+    context: typer.Context,
     data: Annotated[Path, typer.Option(help="JSON lines; each a conversation with `events`.", exists=True)],
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Play the first so many only.")] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Conversations in hand at once.")] = 4,
-    show: Annotated[int, typer.Option(min=0, help="Print so many of the conversations, spread over the run.")] = 0,
-    playbook: PlaybookFolder = None,
+    shown: Annotated[
+        int, typer.Option("--show", min=0, help="Print so many of the conversations, spread over the run.")
+    ] = 0,
 ) -> None:
     """Play recorded customers in order, whatever is answered, and count what must never happen.
 
-    Exits with 1 if anything crashed, an effect had no permit or the audit chain doesn't verify; with 2 if the file has
-    nothing to play.
+    Exits with 1 if anything crashed, an effect had no permit or the audit chain doesn't verify.
     """
     # Slow to import, and needed here only.
     from evals.conversations import read_conversations
-    from evals.errors import EvalError
     from evals.transcripts import play_transcripts
 
-    try:
-        conversations = read_conversations(data, limit=limit)
-    except EvalError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(UNUSABLE) from None
+    conversations = read_conversations(data, limit=limit)
     with _progress("Playing", len(conversations)) as advance:
         report = asyncio.run(
             play_transcripts(
-                runtime_factory(playbook), conversations, workers=workers, on_played=lambda _played: advance()
+                runtime_factory(context), conversations, workers=workers, on_played=lambda _played: advance()
             )
         )
     if as_json:
         typer.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=2))
     else:
         _print_report(report)
-    if show:
-        _print_conversations(report.played, show)
+    if shown:
+        _print_conversations(report.played, shown)
     if not report.ok:
-        raise typer.Exit(FAILED)
+        raise typer.Exit(NOT_AS_IT_SHOULD)
 
 
-@bench_app.command()
 def turns(
-    as_json: AsJson = False,
-    playbook: PlaybookFolder = None,
+    context: typer.Context,
+    as_json: JsonOption = False,
     script: Annotated[
         Path | None, typer.Option(help="What the customer says; the playbook's suites/turns.yaml when not given.")
     ] = None,
@@ -83,38 +75,32 @@ def turns(
 ) -> None:
     """Measure time and bytes per turn as one conversation grows, beside a plain LangGraph chat."""
     # Slow to import, and needed here only.
-    from callboard.settings import DEFAULT_PLAYBOOK
+    from callboard.settings import read_settings
     from evals.bench import POINTS, WINDOW, bench_turns, read_script
-    from evals.errors import EvalError
 
+    options: Options = context.obj
     points = sorted({min(point, until) for point in POINTS})
     window = min(WINDOW, until)
-    file = script or (playbook or DEFAULT_PLAYBOOK) / "suites" / "turns.yaml"
-    try:
-        said = read_script(file)
-        with _progress("Measuring", 2 * max(until, window)) as advance:
-            bench = asyncio.run(
-                bench_turns(runtime_factory(playbook), said, points=points, window=window, on_turn=advance)
-            )
-    except (EvalError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(UNUSABLE) from None
+    said = read_script(script or read_settings(**options.as_settings()).playbook / "suites" / "turns.yaml")
+    with _progress("Measuring", 2 * max(until, window)) as advance:
+        bench = asyncio.run(bench_turns(runtime_factory(context), said, points=points, window=window, on_turn=advance))
     if as_json:
         typer.echo(json.dumps(bench.as_json(), indent=2))
     else:
         _print_bench(bench)
 
 
-def runtime_factory(playbook: Path | None = None) -> "RuntimeFactory":
-    """How evals open a Callboard: on its own fixtures, in development, with the model that the settings name."""
+def runtime_factory(context: typer.Context) -> "RuntimeFactory":
+    """How evals open a Callboard: as the settings say, but on fixtures, with records and systems of their own."""
     # Slow to import, and needed here only.
     from callboard.runtime import Runtime
     from callboard.settings import read_settings
 
+    options: Options = context.obj
+
     def open_runtime(data_dir: Path, systems_dir: Path) -> "AbstractAsyncContextManager[Running]":
-        return Runtime.open(
-            read_settings(env="development", data_dir=data_dir, systems_dir=systems_dir, playbook=playbook)
-        )
+        own = {"env": "development", "host": "127.0.0.1", "data_dir": data_dir, "systems_dir": systems_dir}
+        return Runtime.open(read_settings(**options.as_settings() | own))
 
     return open_runtime
 

@@ -102,6 +102,7 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
     memory_errors.StoreClosed: Kind(503, "closing", "Callboard is shutting down"),
     memory_errors.StoreUnavailable: Kind(503, "store-unavailable", "The records can't be written right now"),
     graph_errors.RunnerClosed: Kind(503, "closing", "Callboard is shutting down"),
+    graph_errors.TurnFailed: Kind(503, "turn-failed", "The message is kept but can't be run right now"),
     graph_errors.TurnNotFound: Kind(404, "turn-not-found", "There is no such turn"),
     graph_errors.EditRefused: Kind(422, "edit-refused", "The edit can't be made"),
     graph_errors.NotWithPerson: Kind(409, "not-with-person", "No person has this conversation"),

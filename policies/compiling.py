@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 from policies.attributes import parse_duration
 from policies.conditions import PRESENT, Batch, Condition, Names
+from policies.coverage import Coverage
 from policies.documents import Document, YamlPath, closest
+from policies.domains import domain_of
 from policies.errors import ConditionError, Mistake
 from policies.limits import ResolvedLimit
 from policies.parameters import NO_LIMIT, ParameterMistake, Parameters
@@ -21,6 +24,7 @@ from policies.programs import (
     table_types,
     tool_types,
 )
+from policies.reasoning import never_holds, remarks_on
 from policies.rules import (
     RULE_SECTIONS,
     AppliesTo,
@@ -101,7 +105,8 @@ class Compiler:
         self.tables = tables
         self.located = located
         self.mistakes: list[Mistake] = []
-        self._own_ids = {each.rule.id for each in located}
+        self._own = frozenset(each.rule.id for each in located if not each.is_baseline)
+        self._coverage = Coverage()
 
     def tool_program(self, profile: ToolProfile) -> ToolProgram:
         """All rules that cover one tool."""
@@ -127,6 +132,7 @@ class Compiler:
                 triggers.extend(self._compiled(each, trigger_names, profile))
             elif each.section in RULE_SECTIONS:
                 rules.extend(self._compiled(each, names, profile))
+        self._coverage.note([*rules, *triggers], profile, self._own)
         conditional = [index for index, rule in enumerate(rules) if rule.condition is not None]
         conditions: list[Condition] = [rules[index].condition for index in conditional]  # type: ignore[misc]  # filtered
         uses = self._table_uses(profile, types, [*rules, *triggers])
@@ -166,6 +172,14 @@ class Compiler:
 
     def check_rules(self) -> None:
         """What can be said of rules without looking at a tool's names."""
+        places = {each.rule.id: each for each in self.located}
+        for covered, by in self._coverage.findings():
+            self._at(
+                places[covered],
+                (),
+                f"{covered} can never matter: wherever it speaks, {by} says the same or more.",
+                f"one of the two, with both clauses as its source, or a condition that {by} doesn't cover",
+            )
         known_facts = {fact for tool in self.tools.values() for fact in tool.fact_types}
         for each in self.located:
             rule, scope = each.rule, each.scope
@@ -198,14 +212,18 @@ class Compiler:
         if not isinstance(rule, Rule):
             raise TypeError(each.section)
         parts = []
+        domain = partial(domain_of, profile=profile)
         for key, text, negated in (("when", rule.when, False), ("unless", rule.unless, True)):
             if text is None:
                 continue
             try:
-                names.compile(text)
+                compiled = names.compile(text)
             except ConditionError as error:
                 about = f" (for {profile.name})" if profile and each.scope and not each.scope.tools else ""
                 self._at(each, (key,), f"{rule.id}{about}: {error}", error.suggestion)
+            else:
+                for remark in () if each.is_baseline else remarks_on(compiled.syntax, domain):
+                    self._at(each, (key,), f"{rule.id}: {remark.message}", remark.suggestion)
             parts.append(f"{'!' if negated else ''}({text}\n)")
         self._sentence(each, names.types, extra=LIMIT_NAMES if each.section == "limits" else frozenset())
         limit = self._limit(each, rule, profile) if isinstance(rule, Limit) else None
@@ -214,6 +232,8 @@ class Compiler:
         if len(self.mistakes) > before:
             return []
         condition = names.compile(" && ".join(parts)) if parts else None
+        if condition and len(parts) > 1 and never_holds(condition.syntax, domain):
+            self._at(each, ("unless",), f"{rule.id}: it never speaks, unless covers when.", "a narrower unless")
         for name in sorted(condition.reads if condition else ()):
             if name.startswith("params."):
                 self._require(each, name.removeprefix("params."))

@@ -19,6 +19,7 @@ from cel_expr_python import cel
 from policies.attributes import CEL_TYPES
 from policies.documents import closest
 from policies.errors import ConditionError
+from policies.syntax import Node, read_syntax
 
 MAX_LENGTH = 4_000
 NOISE = re.compile(
@@ -36,6 +37,8 @@ class Condition:
     reads: frozenset[str]
     """The declared names that it mentions; `x.present` counts as itself and not as `x`."""
     program: Any
+    syntax: Node
+    """What it says, for whoever reasons about it or translates it."""
 
     def holds(self, values: Mapping[str, Any]) -> bool:
         """Whether it is true of these checked values.
@@ -101,7 +104,7 @@ class Names:
         kind = program.return_type()
         if kind != cel.Type.BOOL:
             raise ConditionError(f"The condition is a {kind.name().lower()}, not a yes or no.", f"{text} == …")
-        return Condition(text, self.mentioned(text), program)
+        return Condition(text, self.mentioned(text), program, read_syntax(program))
 
     def mentioned(self, text: str) -> frozenset[str]:
         """The declared names in a text; the longest declared beginning of every dotted chain."""

@@ -159,6 +159,8 @@ class ToolProfile:
     """Whether its result may raise the conversation's assurance."""
     clock_facts: frozenset[str] = frozenset()
     """Facts that move with time alone and don't count as a change after an approval."""
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """All values that a text can have, where they are known: by a fact's dotted name, or "args." and an argument's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What a tool is: a named call on a business system, its typed arguments, and what policy and recovery must know."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
@@ -69,6 +69,8 @@ class FactProvider:
     """Dotted name → "string", "int", "float", "bool", "timestamp", "list", "map"."""
     clock_facts: frozenset[str] = frozenset()
     """Those that move with time alone; they don't count as a change after an approval."""
+    values: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """All values that a text fact can have, where they are known: a policy that asks for another one is mistaken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,11 @@ class ToolSpec:
         """What policy must know of it."""
         fact_types: dict[str, str] = {}
         clock: frozenset[str] = frozenset()
+        values = {f"args.{name}": known for name, known in argument_values(self.arguments).items()}
         for provider in self.providers:
             fact_types |= provider.facts
             clock |= provider.clock_facts
+            values |= {name: tuple(known) for name, known in provider.values.items()}
         return ToolProfile(
             name=self.name,
             kind=self.kind,
@@ -129,6 +133,7 @@ class ToolSpec:
             reads_record=self.reads_record,
             verifies=self.verification is not None,
             clock_facts=clock,
+            values=values,
         )
 
 
@@ -136,6 +141,23 @@ def argument_types(model: type[BaseModel]) -> dict[str, str]:
     """Argument name → policy type name, from the model's JSON schema ("string" where it can't be told)."""
     schema = model.model_json_schema()
     return {name: _type_name(part, schema) for name, part in schema.get("properties", {}).items()}
+
+
+def argument_values(model: type[BaseModel]) -> dict[str, tuple[str, ...]]:
+    """Argument name → all texts that it can be, for arguments whose schema lists them."""
+    schema = model.model_json_schema()
+    listed = {name: _listed(part, schema) for name, part in schema.get("properties", {}).items()}
+    return {name: values for name, values in listed.items() if values}
+
+
+def _listed(part: dict[str, Any], schema: dict[str, Any]) -> tuple[str, ...]:
+    options = [
+        schema["$defs"][option["$ref"].rsplit("/", 1)[-1]] if "$ref" in option else option
+        for option in part.get("anyOf", [part])
+        if option.get("type") != "null"
+    ]
+    values = [value for option in options for value in option.get("enum", [option.get("const")])]
+    return tuple(values) if all(isinstance(value, str) for value in values) else ()
 
 
 def _type_name(part: dict[str, Any], schema: dict[str, Any]) -> str:

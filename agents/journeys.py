@@ -20,6 +20,8 @@ class Choose(_Sheet):
     """The field that becomes the slot's value: "order_id", "item_id"."""
     label: list[str]
     """Fields that describe a record to the customer and are matched with their words: ["name", "variant"]."""
+    only: dict[str, list[str]] = Field(default_factory=dict)
+    """Field → values: only such records are offered, as long as there are any ("orders that can still be cancelled")."""
     many: bool = False
     """Whether several may be chosen ("all of them"); the slot's value is then a list."""
     single: Literal["take", "ask"] = "take"
@@ -109,6 +111,8 @@ class Journey(_Sheet):
     steps: list[Step] = Field(default_factory=list)
     tools: list[str] = Field(default_factory=list)
     """For an open journey: the tools it may use. For the others: those of its steps."""
+    at_most: int = 0
+    """For an answer: how often it is given in one conversation before a person takes over; 0 for no limit."""
     articles: list[str] = Field(default_factory=list)
     """For an answer: ids of the articles that hold it, whatever words the customer uses; empty for all articles."""
     done: str = ""

@@ -73,6 +73,8 @@ class IntentTask(Typed):
     question: Question | None
     open_journeys: list[str]
     """Journeys of the open cases, the current one first."""
+    recent_journey: str = ""
+    """Journey of the matter that was last in hand here, done or not: "and order 20592?" asks for the same."""
     pending_approval: bool = False
     now: datetime
 
@@ -294,6 +296,8 @@ class DraftTask(Typed):
     known: list[Known]
     passages: list[Passage] = Field(default_factory=list)
     text: str
+    asked: str = ""
+    """The part of the message that this case is about; empty for all of it."""
     language: str = "en"
     disclose: bool
     """Whether this reply must say first that it comes from an AI."""

@@ -1,5 +1,6 @@
 """The workflow specialist's task for the case in hand, made from rows."""
 
+from agents.local.cues import ANSWERED
 from agents.tasks import AuthenticationAdvice, IntentReading, WorkflowTask
 from graphs.context import TurnContext
 from graphs.matter import Matter, load
@@ -7,7 +8,7 @@ from graphs.messages import of_turn
 from graphs.reading import answer_of
 from graphs.replying import passages_of
 from graphs.state import TurnState
-from memory import readings
+from memory import cases, readings
 from memory.store import Unit
 from policies.words import CaseId, TurnId
 
@@ -20,6 +21,10 @@ async def workflow_task(ctx: TurnContext, state: TurnState) -> WorkflowTask:
         matter = load(unit, conversation_id=ctx.conversation_id, case_id=CaseId(state["case_id"]), turn_id=turn_id)
         reading = readings.get(unit, turn_id=turn_id, ordinal=state["reading"])
         advice = readings.get(unit, turn_id=turn_id, ordinal=state["advice"])
+        if matter.case.journey is not None:
+            matter.asked[f"{ANSWERED}:{matter.case.journey}"] = cases.times_resolved(
+                unit, conversation_id=ctx.conversation_id, journey=matter.case.journey
+            )
         assert reading is not None and advice is not None  # noqa: S101, PT018  # earlier nodes of this turn wrote both
         return (
             matter,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlmodel import Field
 
 from memory.errors import RecordNotFound
@@ -143,12 +143,37 @@ def agenda(unit: Unit, *, conversation_id: ConversationId) -> list[Case]:
     return [_case(unit, row) for row in unit.rows(statement)]
 
 
+def times_resolved(unit: Unit, *, conversation_id: ConversationId, journey: str) -> int:
+    """How many matters of a journey came to their goal in a conversation."""
+    count: int = unit.value(
+        select(func.count())
+        .select_from(_TABLE)
+        .where(
+            (_TABLE.c.conversation_id == conversation_id)
+            & (_TABLE.c.journey == journey)
+            & (_TABLE.c.status == "resolved")
+        )
+    )
+    return count
+
+
 def of_conversation(unit: Unit, *, conversation_id: ConversationId) -> list[Case]:
     """All cases opened in a conversation, in the order they were opened."""
     statement = (
         select(_TABLE).where(_TABLE.c.conversation_id == conversation_id).order_by(_TABLE.c.opened_at, _TABLE.c.id)
     )
     return [_case(unit, row) for row in unit.rows(statement)]
+
+
+def last_journey(unit: Unit, *, conversation_id: ConversationId) -> str | None:
+    """The journey of the matter that was opened last in a conversation, done or not; None if none had one."""
+    journey: str | None = unit.value(
+        select(_TABLE.c.journey)
+        .where((_TABLE.c.conversation_id == conversation_id) & _TABLE.c.journey.is_not(None))
+        .order_by(_TABLE.c.opened_at.desc(), _TABLE.c.id.desc())
+        .limit(1)
+    )
+    return journey
 
 
 def of_customer(unit: Unit, *, customer_id: CustomerId, limit: int | None = None) -> list[Case]:

@@ -8,6 +8,8 @@ from agents.local.intents import content_words, normalised
 from agents.tasks import Act, Entity, IntentGuess, IntentTask
 
 CONTROL = re.compile(r"#{2,}\s*(\w+)\s*#{2,}")
+"""Marks that channels and simulators put into the text."""
+STOP = "STOP"
 THANKS = re.compile(r"\b(?:thanks|thank you|thx|cheers|much appreciated|appreciate (?:it|your|the))\b", re.IGNORECASE)
 GOODBYE = re.compile(
     r"\b(?:bye|goodbye|good ?night|see you|have a (?:good|great|nice|lovely|wonderful)|that'?s (?:all|it|"
@@ -72,8 +74,19 @@ def act_of(
     guesses: Sequence[IntentGuess],
     entities: Sequence[Entity],
     flags: Sequence[str],
+    *,
+    asks: bool,
 ) -> Act:
-    """What the message does, in the light of what we asked and of what waits for a person."""
+    """What the message does, in the light of what we asked and of what waits for a person.
+
+    Args:
+        task: What was asked before, and what waits.
+        text: The message without control marks.
+        guesses: The matters found in it.
+        entities: What it names.
+        flags: What it is a sign of.
+        asks: Whether any of it is a request or a question, courtesies aside.
+    """
     words = text.strip()
     accepted = any(guess.answer == "accept" for guess in guesses)
     question = task.question
@@ -85,6 +98,8 @@ def act_of(
         return "decline"
     if task.pending_approval and read_withdrawal(words):
         return "withdraw"
+    if not asks and STOP in _marks(task.text):
+        return "goodbye"
     if accepted:
         return "request"
     if task.pending_approval and (STATUS.search(words.replace("’", "'")) or is_question(words)):
@@ -107,8 +122,11 @@ def act_of(
 
 def _ends(text: str, words: str) -> bool:
     """Whether the customer leaves: says so, or their channel marks the end."""
-    marks = [mark.upper() for mark in CONTROL.findall(text)]
-    return "STOP" in marks or GOODBYE.search(words.replace("’", "'")) is not None
+    return STOP in _marks(text) or GOODBYE.search(words.replace("’", "'")) is not None
+
+
+def _marks(text: str) -> list[str]:
+    return [mark.upper() for mark in CONTROL.findall(text)]
 
 
 def is_courtesy(text: str) -> bool:

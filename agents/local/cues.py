@@ -18,6 +18,8 @@ MOST_UNANSWERED = 2
 """How often we may ask again what a message is about, in one conversation."""
 UNAVAILABLE = frozenset({"unavailable", "timeout"})
 NO_ANSWER, NOT_UNDERSTOOD = "no_answer", "not_understood"
+ANSWERED = "answered"
+"""Counted under "answered:<journey>": how often a journey was ended with an answer in this conversation."""
 CONFIRMATION = "confirmation"
 """Counted under "confirmation:<step>" like a slot that was asked for."""
 
@@ -135,13 +137,15 @@ def _identity_template(task: WorkflowTask, sheets: Sheets) -> str:
     """The question's words: after a failed check, for one thing that is left, for another way, or the usual ones."""
     ask = task.authentication.ask
     checks = [each for each in task.attempts if each.tool in sheets.verification_tools]
-    if any(each.state == "failed" for each in checks):
-        return "ask_identity_again"
     wanted = []
     question = task.question
+    if any(each.state == "failed" and each.this_turn for each in checks):
+        return "ask_identity_again"
     if question is not None and question.kind == "identity" and question.slots == ask:
         # It was asked in these words just now, and the answer was about something else.
         wanted.append("ask_identity_still")
+    if any(each.state == "failed" for each in checks):
+        wanted.append("ask_identity_again")
     if "cannot_answer" in task.flags:
         wanted.append("ask_identity_other")
     if len(ask) == 1:
@@ -165,6 +169,8 @@ def _answer(task: WorkflowTask, sheets: Sheets, journey: Journey) -> Cue:
     has_rows = any(row.kind == "passage" for row in task.known)
     if task.passages == [] and not has_rows:
         return Cue(kind="reply", template=NO_ANSWER, ends=True, reason="Knowledge has nothing on it.")
+    if journey.at_most and task.asked.get(f"{ANSWERED}:{journey.id}", 0) >= journey.at_most:
+        return escalation("What the articles say was not enough.")
     templates = (journey.done, "answer", "anything_else")
     template = next(name for name in templates if name in sheets.voice.templates)
     return Cue(kind="reply", template=template, fulfils=True, ends=True, reason="Answered from knowledge.")

@@ -97,12 +97,8 @@ def _answer(task: DraftTask, cue: Cue, place: int, voice: Voice) -> tuple[str, l
     """A short extract of the best passage with its article's title, or that we have no answer."""
     if not task.passages:
         return _own(voice.templates.get("no_answer", ""), cue, place), []
-    wanted = set(_stems(task.text))
-    best = max(
-        task.passages,
-        key=lambda passage: (passage.score, len(wanted & set(_stems(f"{passage.title} {passage.text}")))),
-    )
-    extract = f"{_extract(best, task.text)} [{_unbraced(best.title)}]"
+    best = _best(task)
+    extract = f"{_extract(best, task.asked or task.text)} [{_unbraced(best.title)}]"
     template = _own(voice.templates.get(cue.template, ""), cue, place)
     if "{answer}" in template:
         return template.replace("{answer}", extract), [best.id]
@@ -111,11 +107,22 @@ def _answer(task: DraftTask, cue: Cue, place: int, voice: Voice) -> tuple[str, l
     return f"{extract}\n\n{template}".strip(), [best.id]
 
 
+def _best(task: DraftTask) -> Passage:
+    """The passage to answer from: recall's first; of several matters in a message, the one nearest to this one's words."""
+    wanted = set(_stems(task.asked or task.text))
+    share = {passage.id: len(wanted & set(_stems(f"{passage.title} {passage.text}"))) for passage in task.passages}
+    if task.asked and task.asked != task.text.strip():
+        return max(task.passages, key=lambda passage: (share[passage.id], passage.score))
+    return max(task.passages, key=lambda passage: (passage.score, share[passage.id]))
+
+
 def _extract(passage: Passage, question: str) -> str:
-    """The sentence that shares most with the question, with those right after it while there is room."""
+    """A short passage whole; of a long one the sentence that shares most with the question and those right after it."""
     sentences = [_unbraced(part.strip(" -*#")) for part in SENTENCE.split(passage.text) if part.strip(" -*#")]
     if not sentences:
         return _unbraced(passage.title)
+    if sum(map(len, sentences)) <= EXTRACT_CHARACTERS:
+        return " ".join(sentence if sentence[-1] in ".!?:" else f"{sentence}." for sentence in sentences)
     wanted = set(_stems(question))
     scores = [len(wanted & set(_stems(sentence))) for sentence in sentences]
     first = max(range(len(sentences)), key=lambda place: (scores[place], -place))

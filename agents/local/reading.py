@@ -28,10 +28,14 @@ SURE_OF_PERSON = 0.9
 """The same for a person where no rule heard the customer ask for one."""
 SECOND_MATTER = 0.6
 """How probable a further matter beside an accepted one must be; we would rather be asked again than invent one."""
+SURE_BESIDE_A_LACK = 0.9
+"""The same for a question to knowledge in a message that says they haven't got what we asked for."""
 NEW_MATTER_IN_ANSWER = 0.75
 """The same for a matter that comes along with an answer to our question."""
 URGENT_FLAGS = frozenset({"legal_threat", "vulnerable", "fraud", "angry", "urgent"})
 Priority: TypeAlias = Literal["low", "normal", "high"]
+FOLLOW_UP_WORDS = 6
+"""A message with more words than this is not "and order 20592?"."""
 FREE_WORDS = 40
 """A text answer longer than this is more than an answer; its first words are kept."""
 
@@ -62,7 +66,11 @@ class Reader:
         elif not (question is not None and question.kind == "confirm" and read_confirmation(text) == "yes"):
             answered = bool(answers) or _fits(entities, asked)
             guesses, places = self._matters(clauses, text, task, flags, answered=answered)
-        act = act_of(task, text, guesses, [*entities, *answers], flags)
+            if not answered and self._is_follow_up(text, entities, guesses, task):
+                follow_up = IntentGuess(journey=task.recent_journey, confidence=0.8, answer="accept", text=text.strip())
+                guesses, places = [follow_up], [0] * len(clauses)
+        asks = any(clause.asks and not clause.refuses and not is_courtesy(clause.text) for clause in clauses)
+        act = act_of(task, text, guesses, [*entities, *answers], flags, asks=asks)
         if act in {"thanks", "goodbye", "greeting", "withdraw", "status"}:
             guesses, places = [], [None] * len(clauses)
         named = _without_answer_kinds(entities) if answers else entities
@@ -78,6 +86,17 @@ class Reader:
             flags=flags,
             language=language_of(text, fallback="en"),
             confidence=_confidence(act, guesses, flags),
+        )
+
+    def _is_follow_up(
+        self, text: str, entities: Sequence[Entity], guesses: Sequence[IntentGuess], task: IntentTask
+    ) -> bool:
+        """Whether a few words name another record and nothing else: the same is wanted for that one."""
+        return (
+            task.recent_journey in self.journeys
+            and not any(guess.answer == "accept" for guess in guesses)
+            and len(text.split()) <= FOLLOW_UP_WORDS
+            and any(entity.kind == "order_id" and not entity.negated for entity in entities)
         )
 
     def _matters(
@@ -136,6 +155,9 @@ class Reader:
             return ranking.confidence >= SURE_OF_PERSON
         if ranking.best in task.open_journeys[:1] and task.question is not None:
             return False
+        if self.journeys[ranking.best].kind == "answer" and task.question is not None and "cannot_answer" in flags:
+            # "Is there another way you can find it?" is about our question, not one of theirs.
+            return ranking.confidence >= SURE_BESIDE_A_LACK and clause.asks
         return not continuing or (ranking.confidence >= NEW_MATTER_IN_ANSWER and clause.asks)
 
     def _whole(

@@ -76,7 +76,16 @@ class Standing:
             return []
         found = self.evidence(need.choose.source)
         records = found[0] if found else None
-        return [record for record in records if isinstance(record, dict)] if isinstance(records, list) else []
+        listed = [record for record in records if isinstance(record, dict)] if isinstance(records, list) else []
+        likely = [
+            record
+            for record in listed
+            if all(record.get(field) in values for field, values in need.choose.only.items())
+        ]
+        named = self.said(need.slot)
+        unlikely = [record.get(need.choose.value) for record in listed if record not in likely]
+        # One that the customer names by its id is looked up all the same, and the check says why it can't be.
+        return listed if not likely or (named is not None and named.value in unlikely) else likely
 
     def to_show(self, need: Need) -> list[dict[str, Json]]:
         """The records to choose from as a question shows them: value and label beside their own fields."""

@@ -67,6 +67,7 @@ def _task(
         known=known_of(unit, case_id=case_id),
         passages=passages_of(ctx.house, state.get("passages", []), journey=case.journey if case else None),
         text=of_turn(unit, turn_id=turn_id).text,
+        asked=next((guess.text for guess in reading.intents if case and guess.journey == case.journey), ""),
         language=reading.language,
         disclose=first and conversation is not None and not conversation.disclosed,
         flags=reading.flags,

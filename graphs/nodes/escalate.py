@@ -46,7 +46,9 @@ async def escalate(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
             reasoner="escalate",
             prompt_version="",
             input_digest="",
-            output=Cue(kind="escalate", template="escalated", reason=reason).model_dump(mode="json"),
+            output=Cue(kind="escalate", template=_words(unit, ctx, state, turn_id), reason=reason).model_dump(
+                mode="json"
+            ),
             at=ctx.now,
         )
         audit.append(
@@ -78,3 +80,12 @@ async def escalate(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
         "outcome": "escalated",
         "next": "draft",
     }
+
+
+def _words(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> str:
+    """The template of the last words: the cue's own where workflow wanted a person, the usual one otherwise."""
+    row = readings.get(unit, turn_id=turn_id, ordinal=state["cue"]) if "cue" in state else None
+    cue = Cue.model_validate(row.output) if row else None
+    if cue is not None and cue.kind == "escalate" and cue.template in ctx.house.playbook.voice.templates:
+        return cue.template
+    return "escalated"

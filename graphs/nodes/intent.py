@@ -32,12 +32,14 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         lambda unit: load(unit, conversation_id=ctx.conversation_id, case_id=CaseId(state["case_id"]), turn_id=turn_id)
     )
     agenda = await ctx.read(lambda unit: cases.agenda(unit, conversation_id=ctx.conversation_id))
+    recent = await ctx.read(lambda unit: cases.last_journey(unit, conversation_id=ctx.conversation_id)) or ""
     ordered = sorted(agenda, key=lambda case: case.id != matter.case.id)
     task = IntentTask(
         text=said.text,
         transcript=matter.transcript,
         question=matter.question,
         open_journeys=[case.journey for case in ordered if case.journey],
+        recent_journey=recent,
         pending_approval=bool(matter.pending),
         now=ctx.now,
     )

@@ -6,10 +6,13 @@ from agents.local.clauses import split_clauses
 from graphs.context import TurnContext
 from graphs.messages import of_turn
 from graphs.state import TurnState
+from memory.lexical import content_stems
 from memory.retrieval import Scored
 from policies.words import TurnId
 
 PASSAGES = 4
+LEAST_WORDS = 2
+"""Words with a meaning that a clause must have to be searched for by itself: "can you use that?" fits anything."""
 QUESTIONS = 6
 """Clauses of one message that are searched for; the message as a whole comes first."""
 
@@ -37,5 +40,9 @@ async def recall(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
 
 def questions_of(text: str) -> list[str]:
     """What to search for: the whole message, and each of its clauses that asks, for a long message dilutes all of them."""
-    clauses = [clause.text for clause in split_clauses(text) if clause.asks and not clause.refuses]
+    clauses = [
+        clause.text
+        for clause in split_clauses(text)
+        if clause.asks and not clause.refuses and len(content_stems(clause.text)) >= LEAST_WORDS
+    ]
     return list(dict.fromkeys([text, *clauses[:QUESTIONS]]))

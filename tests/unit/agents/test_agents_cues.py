@@ -1,9 +1,11 @@
 """The interpreter walks a journey: it looks up before it asks, confirms before it acts, and never goes round."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from agents.journeys import Choose, Need
 from agents.local.checks import due_check
 from agents.local.cues import next_cue
 from agents.local.sheets import Sheets
@@ -121,6 +123,29 @@ def test_one_candidate_is_taken_unasked(sheets: Sheets, task: Make) -> None:
     cue = next_cue(task(known=[only], attempts=[LISTED]), sheets)
     assert cue.call is not None
     assert cue.call.arguments == {"order_id": "20419"}
+
+
+def test_only_records_that_can_be_meant_are_offered_but_one_named_by_id_is_looked_up(
+    sheets: Sheets, task: Make
+) -> None:
+    listed = ORDERS | {
+        "value": {
+            "orders": [
+                {"order_id": "20418", "items": "Walking boots", "status": "delivered"},
+                {"order_id": "20419", "items": "Wool blanket", "status": "paid"},
+            ]
+        }
+    }
+    choose = Choose(source="orders.orders", value="order_id", label=["items"], only={"status": ["paid"]})
+    need = Need(slot="order_id", kind="order_id", ask="ask_order", choose=choose)
+    journey = sheets.journeys["status"].model_copy(update={"needs": [need]})
+    narrowed = replace(sheets, journeys={**sheets.journeys, "status": journey})
+    cue = next_cue(task(known=[listed], attempts=[LISTED]), narrowed)
+    assert cue.call is not None
+    assert cue.call.arguments == {"order_id": "20419"}
+    cue = next_cue(task(known=[listed, said("order_id", "20418")], attempts=[LISTED]), narrowed)
+    assert cue.call is not None
+    assert cue.call.arguments == {"order_id": "20418"}
 
 
 def test_nothing_to_choose_from_goes_to_a_person(sheets: Sheets, task: Make) -> None:

@@ -177,3 +177,15 @@ def test_clauses_know_their_place_and_their_manner() -> None:
     assert [each.refuses for each in clauses if "cancel" in each.text] == [True]
     assert [each.supposes for each in clauses if each.text.startswith("If")] == [True]
     assert split_clauses("- one thing\n- another thing")[0].text == "one thing"
+
+
+def test_a_few_words_that_name_another_record_ask_for_the_same_as_before(reader: Reader) -> None:
+    reading = read(reader, "and 20419?", recent_journey="status")
+    assert matters(reading) == ["status"]
+    assert [each.value for each in reading.entities if each.kind == "order_id"] == ["20419"]
+
+
+def test_a_record_named_in_a_longer_message_or_as_an_answer_is_no_follow_up(reader: Reader) -> None:
+    assert matters(read(reader, "and 20419?")) == []
+    question = Question(kind="slot", case_id="c", slots=["order_id"])
+    assert matters(read(reader, "20419", question, recent_journey="status", open_journeys=["refund"])) == []

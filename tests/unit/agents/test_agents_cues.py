@@ -140,10 +140,10 @@ def test_only_records_that_can_be_meant_are_offered_but_one_named_by_id_is_looke
     need = Need(slot="order_id", kind="order_id", ask="ask_order", choose=choose)
     journey = sheets.journeys["status"].model_copy(update={"needs": [need]})
     narrowed = replace(sheets, journeys={**sheets.journeys, "status": journey})
-    cue = next_cue(task(known=[listed], attempts=[LISTED]), narrowed)
+    cue = next_cue(task(journey="status", known=[listed], attempts=[LISTED]), narrowed)
     assert cue.call is not None
     assert cue.call.arguments == {"order_id": "20419"}
-    cue = next_cue(task(known=[listed, said("order_id", "20418")], attempts=[LISTED]), narrowed)
+    cue = next_cue(task(journey="status", known=[listed, said("order_id", "20418")], attempts=[LISTED]), narrowed)
     assert cue.call is not None
     assert cue.call.arguments == {"order_id": "20418"}
 

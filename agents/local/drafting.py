@@ -15,6 +15,12 @@ UPSET = -0.45
 EXTRACT_SENTENCES = 3
 EXTRACT_CHARACTERS = 480
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-ZÀ-Ý0-9\"'*])|\n+")
+LEANS = re.compile(
+    r"(?:but|and|or|so|otherwise|if not|in that case|(?:after|before|with|for|from) (?:that|this|it))\b"
+    r"|(?:[\w']+ ){0,2}(?:it|its|they|them|their|these|those|this|then)\b",
+    re.IGNORECASE,
+)
+"""How a sentence begins that means nothing without the one before it."""
 TOO_EARLY = frozenset({"greeting", "thanks", "goodbye"})
 """Templates beside which an acknowledgement would sound odd."""
 
@@ -108,7 +114,7 @@ def _answer(task: DraftTask, cue: Cue, place: int, voice: Voice) -> tuple[str, l
 
 
 def _best(task: DraftTask) -> Passage:
-    """The passage to answer from: recall's first; of several matters in a message, the one nearest to this one's words."""
+    """The passage to answer from: what recall put first; of several matters in a message, the nearest to this one."""
     wanted = set(_stems(task.asked or task.text))
     share = {passage.id: len(wanted & set(_stems(f"{passage.title} {passage.text}"))) for passage in task.passages}
     if task.asked and task.asked != task.text.strip():
@@ -121,11 +127,13 @@ def _extract(passage: Passage, question: str) -> str:
     sentences = [_unbraced(part.strip(" -*#")) for part in SENTENCE.split(passage.text) if part.strip(" -*#")]
     if not sentences:
         return _unbraced(passage.title)
-    if sum(map(len, sentences)) <= EXTRACT_CHARACTERS:
+    if len(sentences) <= EXTRACT_SENTENCES and sum(map(len, sentences)) <= EXTRACT_CHARACTERS:
         return " ".join(sentence if sentence[-1] in ".!?:" else f"{sentence}." for sentence in sentences)
     wanted = set(_stems(question))
     scores = [len(wanted & set(_stems(sentence))) for sentence in sentences]
     first = max(range(len(sentences)), key=lambda place: (scores[place], -place))
+    while first and LEANS.match(sentences[first]):
+        first -= 1
     chosen: list[str] = []
     for sentence in sentences[first : first + EXTRACT_SENTENCES]:
         if chosen and sum(map(len, chosen)) + len(sentence) > EXTRACT_CHARACTERS:

@@ -39,7 +39,7 @@ async def recall(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
 
 
 def questions_of(text: str) -> list[str]:
-    """What to search for: the whole message, and each of its clauses that asks, for a long message dilutes all of them."""
+    """What to search for: the whole message, and its clauses that ask, for a long message dilutes them all."""
     clauses = [
         clause.text
         for clause in split_clauses(text)

@@ -1,0 +1,152 @@
+"""A system of record in one JSON file: what was there stays as it lies, what changes is appended beside it."""
+
+import json
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from copy import deepcopy
+from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+RECORDS = "db.json"
+"""The file of a system's records as they were at the beginning: table → id → record."""
+CHANGES = "db.changes.jsonl"
+"""One line per effect since: its idempotency key, its result, and the records that it changed, whole."""
+
+Record = dict[str, Any]
+Tables = dict[str, dict[str, Record]]
+
+
+@runtime_checkable
+class ShowsChanges(Protocol):
+    """A system of record that can say what has become different, so that an end state can be compared."""
+
+    def changed_records(self) -> Tables:
+        """The records that differ from the beginning, whole, in the form of the file they came from."""
+
+
+class RecordsFile:
+    """Tables of records behind the tools of a playbook.
+
+    Reading gives copies; only `commit` changes anything, all of it or nothing, and it is on disk when it returns. An
+    effect is known by its idempotency key, so that a repeated call finds the first one's result.
+
+    Amounts in the file are decimal numbers of the main unit. At this door `price: 148.9` becomes `price_minor: 14890`,
+    and on the way out the same backwards.
+
+    Args:
+        name: The system's name, as people read it beside facts.
+        directory: Where `db.json` lies.
+        money: Names of the fields that hold amounts.
+    """
+
+    def __init__(self, name: str, directory: Path, *, money: Collection[str] = ()) -> None:
+        self.name = name
+        self._money = {field: f"{field}_minor" for field in money}
+        self._amounts = {inside: field for field, inside in self._money.items()}
+        file = directory / RECORDS
+        self._base = _read(file, file.stat().st_mtime_ns)
+        self._changed: Tables = {}
+        self._results: dict[str, Record] = {}
+        self._log = directory / CHANGES
+        for line in _whole_lines(self._log):
+            self._take(json.loads(line))
+
+    async def close(self) -> None:
+        """Nothing is held open between commits."""
+
+    def get(self, table: str, record_id: str) -> Record | None:
+        """A copy of one record as it stands now; None if there is none."""
+        record = self._raw(table, record_id)
+        return None if record is None else self._inside(record)
+
+    def find(self, table: str, matches: Callable[[Mapping[str, Any]], bool]) -> Iterator[Record]:
+        """Copies of the records that match; `matches` sees them as the file has them."""
+        for record_id in self._base.get(table, {}).keys() | self._changed.get(table, {}).keys():
+            record = self._raw(table, record_id)
+            if record is not None and matches(record):
+                yield self._inside(record)
+
+    def result_of(self, key: str) -> Record | None:
+        """What the effect with this idempotency key gave; None if it never happened."""
+        return deepcopy(self._results.get(key))
+
+    def commit(self, key: str, changed: Mapping[str, Mapping[str, Record]], *, result: Record) -> None:
+        """Store records that one effect changed, whole, and its result under its idempotency key."""
+        outside = {
+            table: {record_id: self._outside(record) for record_id, record in records.items()}
+            for table, records in changed.items()
+        }
+        entry = {"key": key, "result": result, "changed": outside}
+        with self._log.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            log.flush()
+            os.fsync(log.fileno())
+        self._take(entry)
+
+    def changed_records(self) -> Tables:
+        """The records that differ from the beginning, whole, with amounts as the file has them."""
+        return {
+            table: differing
+            for table, records in self._changed.items()
+            if (
+                differing := {
+                    record_id: deepcopy(record)
+                    for record_id, record in records.items()
+                    if record != self._base.get(table, {}).get(record_id)
+                }
+            )
+        }
+
+    def _raw(self, table: str, record_id: str) -> Record | None:
+        return self._changed.get(table, {}).get(record_id) or self._base.get(table, {}).get(record_id)
+
+    def _take(self, entry: Mapping[str, Any]) -> None:
+        self._results[entry["key"]] = entry["result"]
+        for table, records in entry["changed"].items():
+            self._changed.setdefault(table, {}).update(records)
+
+    def _inside(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                self._money.get(name, name): _minor(part) if name in self._money else self._inside(part)
+                for name, part in value.items()
+            }
+        return [self._inside(part) for part in value] if isinstance(value, list) else value
+
+    def _outside(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                self._amounts.get(name, name): _main(part) if name in self._amounts else self._outside(part)
+                for name, part in value.items()
+            }
+        return [self._outside(part) for part in value] if isinstance(value, list) else value
+
+
+@lru_cache(maxsize=4)
+def _read(file: Path, _written: int) -> Tables:
+    """The records of a file as it was written last. Shared, so never changed: readers get copies."""
+    tables: Tables = json.loads(file.read_text(encoding="utf-8"))
+    return tables
+
+
+def _whole_lines(log: Path) -> list[str]:
+    """The effects on file. A last line without its end was never acknowledged: it is taken off."""
+    if not log.is_file():
+        return []
+    content = log.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        os.truncate(log, len(whole))
+    return whole.decode("utf-8").splitlines()
+
+
+def _minor(amount: float | None) -> int | None:
+    if amount is None:
+        return None
+    return int((Decimal(str(amount)) * 100).quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
+def _main(amount_minor: int | None) -> float | None:
+    return None if amount_minor is None else amount_minor / 100

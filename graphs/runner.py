@@ -251,6 +251,8 @@ class Runner:
             except Exception as error:
                 log.error("attempt %d at items from %d failed: %s", attempt, items[0].seq, type(error).__name__)
                 log.debug("the failure", exc_info=True)
+                # Read anew: the turn that was begun on them goes on, instead of another beside it.
+                items = await ctx.read(partial(_as_they_stand, items=items))
                 if attempt >= ATTEMPTS:
                     await give_up(ctx, items, error, self._new_id)
 
@@ -281,7 +283,7 @@ class Runner:
                         now=ctx.now,
                     )
                 )
-                await self._run_turn(ctx, turn)
+                await self._run_turn(ctx, turn, again=first.turn_id is not None)
             case "decision" | "expiry":
                 await self._go_on(ctx, ApprovalId(str(first.body["approval_id"])))
             case "handback":
@@ -298,13 +300,13 @@ class Runner:
             for number in range(1, turn.threads + 1):
                 await self._forget_thread(turn, number)
             return
-        await self._run_turn(ctx, turn, resume=turn.state == "parked")
+        await self._run_turn(ctx, turn, resume=turn.state == "parked", again=True)
 
-    async def _run_turn(self, ctx: TurnContext, turn: Turn, *, resume: bool = False) -> None:
+    async def _run_turn(self, ctx: TurnContext, turn: Turn, *, resume: bool = False, again: bool = False) -> None:
         """Run a turn's threads until it ends or waits.
 
         A thread that waited is resumed from its checkpoint if that can be read; if not, or if the thread handed on,
-        the turn runs from its rows in a fresh one.
+        the turn runs from its rows in a fresh one. So does one that was begun by a run that is gone (`again`).
         """
         thread = turn.threads
         start: TurnState | Command[str] = _fresh(turn, thread)
@@ -313,6 +315,9 @@ class Runner:
         elif resume:
             thread = await ctx.write(lambda unit: turns.resume(unit, turn_id=turn.id))
             start = _fresh(turn, thread)
+        elif again:
+            # What the run before left on this thread would mix with the fresh state.
+            await self._forget_thread(turn, thread)
         for _ in range(THREADS):
             state, approval_id = await self._run_thread(ctx, turn, thread, start)
             if approval_id is not None:
@@ -386,6 +391,10 @@ def _thread_id(turn: Turn, thread: int) -> str:
 
 def _config(turn: Turn, thread: int) -> RunnableConfig:
     return {"configurable": {"thread_id": _thread_id(turn, thread)}, "recursion_limit": 120}
+
+
+def _as_they_stand(unit: Unit, *, items: Sequence[InboxItem]) -> list[InboxItem]:
+    return [inbox.get(unit, seq=item.seq) for item in items]
 
 
 def _hand_back(unit: Unit, ctx: TurnContext, item: InboxItem) -> None:

@@ -17,9 +17,9 @@ async def escalate(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
     ctx = runtime.context
     turn_id, case_id = TurnId(state["turn_id"]), CaseId(state["case_id"])
     reason = state.get("reason", "asked for a person")
-    ordinal = state["ordinal"]
 
-    def work(unit: Unit) -> None:
+    def work(unit: Unit) -> int:
+        ordinal = _place(unit, turn_id, state["ordinal"])
         matter = load(unit, conversation_id=ctx.conversation_id, case_id=case_id, turn_id=turn_id)
         bundle = build(unit, ctx.house, matter, state, reason=reason)
         journey = ctx.house.playbook.journeys.get(matter.case.journey or "")
@@ -71,8 +71,9 @@ async def escalate(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
             body={"queue": queue, "reason": reason, "score": score(bundle)},
             dedupe_key=f"handoff:{turn_id}",
         )
+        return ordinal
 
-    await ctx.write(work)
+    ordinal = await ctx.write(work)
     return {
         "ordinal": ordinal + 1,
         "parts": [*state.get("parts", []), ordinal],
@@ -80,6 +81,13 @@ async def escalate(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
         "outcome": "escalated",
         "next": "draft",
     }
+
+
+def _place(unit: Unit, turn_id: TurnId, ordinal: int) -> int:
+    """Where this cue goes: a node that failed may have written at its place before it did."""
+    while (row := readings.get(unit, turn_id=turn_id, ordinal=ordinal)) is not None and row.reasoner != "escalate":
+        ordinal += 1
+    return ordinal
 
 
 def _words(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> str:

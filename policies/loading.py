@@ -1,15 +1,16 @@
 """Loading a playbook's policies: read all files, merge them, check and compile everything; whole or not at all."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from policies.attributes import CEL_TYPES
 from policies.compiling import Compiler, Located
-from policies.documents import Document, closest, parse, read_document
+from policies.documents import Document, closest, parse, read_bytes, read_document
 from policies.errors import Mistake, PlaybookMistakes
 from policies.parameters import ParameterMistake, Parameters, read_value
 from policies.programs import CALL_TYPES, SITUATION_TYPES, LocatedRule, PolicySet
@@ -45,11 +46,48 @@ def load_policies(
     Raises:
         PlaybookMistakes: All that must be changed, each with file and line.
     """
+    readers = [partial(read_document, file, _shown(file, root)) for file in sorted(files)]
+    return _load(readers, tools, parameters, baseline)
+
+
+def load_policy_texts(
+    texts: Mapping[str, str],
+    tools: Mapping[str, ToolProfile],
+    parameters: Mapping[str, Json] | None = None,
+    *,
+    baseline: Path | None = BASELINE,
+) -> PolicySet:
+    """Load policies from the texts of their files; otherwise as `load_policies`.
+
+    Args:
+        texts: By the name that mistakes show.
+        tools: By name, the tools that rules may speak of.
+        parameters: Values set elsewhere.
+        baseline: Callboard's own rules.
+
+    Raises:
+        PlaybookMistakes: All that must be changed, each with file and line.
+    """
+    readers = [
+        partial(read_bytes, text.encode("utf-8", errors="surrogatepass"), name) for name, text in sorted(texts.items())
+    ]
+    return _load(readers, tools, parameters, baseline)
+
+
+def _load(
+    readers: Sequence[Callable[[], Document]],
+    tools: Mapping[str, ToolProfile],
+    parameters: Mapping[str, Json] | None,
+    baseline: Path | None,
+) -> PolicySet:
+    own: list[tuple[Callable[[], Document], bool]] = []
+    if baseline is not None:
+        own.append((partial(read_document, baseline, f"callboard:{baseline.name}"), True))
     mistakes: list[Mistake] = []
     parsed: list[tuple[Document, PolicyFile, bool]] = []
-    for file, is_baseline in [*([(baseline, True)] if baseline else []), *((file, False) for file in sorted(files))]:
+    for reader, is_baseline in [*own, *((reader, False) for reader in readers)]:
         try:
-            document = read_document(file, _shown(file, root, is_baseline=is_baseline))
+            document = reader()
             empty = Document(document.file, {}, document.lines) if document.data is None else document
             parsed.append((empty, parse(PolicyFile, empty), is_baseline))
         except PlaybookMistakes as error:
@@ -262,9 +300,7 @@ class _Loader:
             raise PlaybookMistakes(self.mistakes)
 
 
-def _shown(file: Path, root: Path | None, *, is_baseline: bool) -> str:
-    if is_baseline:
-        return f"callboard:{file.name}"
+def _shown(file: Path, root: Path | None) -> str:
     if root is not None and file.is_relative_to(root):
         return file.relative_to(root).as_posix()
     return str(file)

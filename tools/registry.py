@@ -261,4 +261,6 @@ def _mistakes_in(spec: ToolSpec) -> list[str]:
     for provider in spec.providers:
         for name in sorted(provider.clock_facts - set(provider.facts)):
             mistakes.append(f"{spec.name}: the clock fact {name} is not among its provider's facts.")
+        for name in sorted(name for name in provider.values if provider.facts.get(name) != "string"):
+            mistakes.append(f"{spec.name}: {name} has values but is no text among its provider's facts.")
     return mistakes

@@ -43,7 +43,7 @@ check: setup
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest tests/unit -n $(PROCESSES)
+	$(BIN)/pytest tests/unit -n $(PROCESSES) --dist loadfile
 
 test: setup
-	$(BIN)/pytest -n $(PROCESSES)
+	$(BIN)/pytest -n $(PROCESSES) --dist loadfile

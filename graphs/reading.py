@@ -22,7 +22,8 @@ def signals(reading: IntentReading, found: list[str], matter: Matter) -> dict[st
         "sentiment": reading.sentiment,
         "asked_for_person": "asks_person" in reading.flags,
         "failures": sum(attempt.state in {"failed", "denied", "unknown"} for attempt in matter.attempts),
-        "repeats": max(matter.asked.values(), default=0),
+        # Nothing is asked again of someone who takes their leave.
+        "repeats": 0 if reading.act in {"thanks", "goodbye"} else max(matter.asked.values(), default=0),
         "turns": sum(line.author == "customer" for line in matter.transcript),
         "flags": flags,
     }

@@ -10,6 +10,8 @@ from agents.tasks import Act, Entity, IntentGuess, IntentTask
 CONTROL = re.compile(r"#{2,}\s*(\w+)\s*#{2,}")
 """Marks that channels and simulators put into the text."""
 STOP = "STOP"
+IDENTIFYING = frozenset({"email", "postcode", "phone", "name", "order_id"})
+"""Kinds of entities that answer the question who is writing, also where another of them was asked for."""
 THANKS = re.compile(r"\b(?:thanks|thank you|thx|cheers|much appreciated|appreciate (?:it|your|the))\b", re.IGNORECASE)
 GOODBYE = re.compile(
     r"\b(?:bye|goodbye|good ?night|see you|have a (?:good|great|nice|lovely|wonderful)|that'?s (?:all|it|"
@@ -107,7 +109,10 @@ def act_of(
     if GREETING.match(words):
         return "greeting"
     substance = [entity for entity in entities if entity.kind not in {"items", "date", "amount"}]
-    answers = question is not None and any(entity.kind in question.slots for entity in entities)
+    answers = question is not None and any(
+        entity.kind in question.slots or (question.kind == "identity" and entity.kind in IDENTIFYING)
+        for entity in entities
+    )
     if not answers and not is_question(words) and _ends(task.text, words):
         return "goodbye"
     if not substance and "cannot_answer" not in flags:

@@ -150,6 +150,9 @@ def _identity_template(task: WorkflowTask, sheets: Sheets) -> str:
         wanted.append("ask_identity_other")
     if len(ask) == 1:
         wanted.append(f"ask_identity_{ask[0]}")
+    elif sheets.methods and set(ask) != set(sheets.methods[0].slots.values()):
+        # The usual words ask for the first method's details.
+        wanted.append("ask_identity_other")
     return next((each for each in wanted if each in sheets.voice.templates), "ask_identity")
 
 

@@ -14,6 +14,9 @@ from memory import cases, conversations, readings
 from memory.store import Unit
 from policies.words import CaseId, TurnId
 
+SAID_ONCE = frozenset({"angry", "asks_if_ai"})
+"""Flags that make a draft begin with words of its own."""
+
 
 async def draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     """Have the reply drafted, or drafted once more with the reasons why the first was held."""
@@ -70,7 +73,8 @@ def _task(
         asked=next((guess.text for guess in reading.intents if case and guess.journey == case.journey), ""),
         language=reading.language,
         disclose=first and conversation is not None and not conversation.disclosed,
-        flags=reading.flags,
-        sentiment=reading.sentiment,
+        # Said once in a reply: that we are sorry, that this is an AI.
+        flags=reading.flags if first else [flag for flag in reading.flags if flag not in SAID_ONCE],
+        sentiment=reading.sentiment if first else 0.0,
         hold_reasons=state.get("holds", []),
     )

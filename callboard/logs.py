@@ -4,7 +4,7 @@ import logging
 import sys
 import traceback
 from types import TracebackType
-from typing import TypeAlias
+from typing import TextIO, TypeAlias
 
 ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -31,15 +31,25 @@ class PlacesFormatter(logging.Formatter):
 
 def configure_logging(level: str) -> None:
     """Send Callboard's and the server's log to stderr, and nobody else's."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr()
     handler.setFormatter(PlacesFormatter())
     for name in ("callboard", "memory", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
-        logger.propagate = False
         logger.setLevel(level.upper())
     # It announces every start and stop; ours says where to go instead.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what is stderr now, not to what it was when logging was configured."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]  # an attribute of the base, set once
+        return sys.stderr
 
 
 def _short(filename: str) -> str:

@@ -3,6 +3,7 @@
 EvalError
 ├── SamplesUnreadable   a file of samples has a line that isn't what its form says
 ├── NothingToPlay       a file of samples has nothing to play
+├── NothingToMeasure    a folder has none of the files of a conformance set
 └── FellSilent          a conversation that is measured went to a person
 """
 
@@ -29,6 +30,17 @@ class NothingToPlay(EvalError):
     def __init__(self, file: Path) -> None:
         super().__init__(f"{file} has no conversation in which a customer says something. Give another file.")
         self.file = file
+
+
+class NothingToMeasure(EvalError):
+    """A folder has none of the files of a conformance set."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(
+            f"{directory} has no gold.jsonl, violations*.jsonl, compliant*.jsonl or conversations.jsonl. "
+            "Give a folder that has one of them."
+        )
+        self.directory = directory
 
 
 class FellSilent(EvalError):

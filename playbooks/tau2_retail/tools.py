@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from policies.words import Reversibility, Risk
@@ -14,15 +15,21 @@ from . import arguments, reads, writes
 from .facts import FOUND, METHOD, ORDER, SWAPS, USER
 from .records import Shop
 
-SETTLED = timedelta(seconds=2)
-"""The records are a file beside us: a call is over or it never was."""
+read = partial(ToolSpec, system="shop", kind="read")
+write = partial(
+    ToolSpec,
+    system="shop",
+    kind="write",
+    risk=Risk.HIGH,
+    reversibility=Reversibility.COMPENSABLE,
+    probe=writes.probe,
+    settling_time=timedelta(seconds=2),  # The records are a file beside us: a call is over or it never was.
+)
 
 TOOLS: Sequence[ToolSpec] = (
-    ToolSpec(
+    read(
         name="find_user_id_by_email",
         description="Find out who is writing by the account's e-mail (noah.brown@example.org). Before anything else.",
-        system="shop",
-        kind="read",
         arguments=arguments.Email,
         call=reads.find_user_id,
         returns="customer",
@@ -30,14 +37,12 @@ TOOLS: Sequence[ToolSpec] = (
         verification=reads.read_verification,
         summary="Look up a customer by e-mail",
     ),
-    ToolSpec(
+    read(
         name="find_user_id_by_name_zip",
         description=(
             "Find out who is writing by first name (Noah), last name (Brown) and zip code (80279). First of all,"
             " when the e-mail isn't known or fits nobody."
         ),
-        system="shop",
-        kind="read",
         arguments=arguments.NameZip,
         call=reads.find_user_id,
         returns="customer",
@@ -45,11 +50,9 @@ TOOLS: Sequence[ToolSpec] = (
         verification=reads.read_verification,
         summary="Look up a customer by name and zip code",
     ),
-    ToolSpec(
+    read(
         name="get_user_details",
         description="The profile of the customer (noah_brown_6181): name, address, payment methods, order numbers.",
-        system="shop",
-        kind="read",
         arguments=arguments.User,
         call=reads.get_user_details,
         returns="user",
@@ -61,15 +64,11 @@ TOOLS: Sequence[ToolSpec] = (
             "which orders do I have",
             "what is my default address",
             "which payment methods are on my account",
-            "show me my profile",
-            "what is the balance of my gift card",
         ),
     ),
-    ToolSpec(
+    read(
         name="get_order_details",
         description='One order of the customer ("#W2378156"): items, status, address, payments, tracking.',
-        system="shop",
-        kind="read",
         arguments=arguments.Order,
         call=reads.get_order_details,
         returns="order",
@@ -81,15 +80,11 @@ TOOLS: Sequence[ToolSpec] = (
             "what is in order #W2378156",
             "what is the status of my order #W2378156",
             "how much was order #W2378156",
-            "what is the tracking number of order #W2378156",
-            "which items are in my order #W2378156",
         ),
     ),
-    ToolSpec(
+    read(
         name="get_product_details",
         description="A product (9523456873, a product's id and not an item's) with all its variants, prices and stock.",
-        system="shop",
-        kind="read",
         arguments=arguments.Product,
         call=reads.get_product_details,
         returns="product",
@@ -98,15 +93,11 @@ TOOLS: Sequence[ToolSpec] = (
             "which colours does product 9523456873 come in",
             "is product 9523456873 in stock",
             "show me all variants of product 9523456873",
-            "how much is product 9523456873",
-            "what options are there for product 9523456873",
         ),
     ),
-    ToolSpec(
+    read(
         name="get_item_details",
         description="One variant by its item id (9612497925): options, price, stock.",
-        system="shop",
-        kind="read",
         arguments=arguments.Item,
         call=reads.get_item_details,
         returns="item",
@@ -115,15 +106,11 @@ TOOLS: Sequence[ToolSpec] = (
             "is item 9612497925 available",
             "what does item 9612497925 cost",
             "tell me about item 9612497925",
-            "which options has item 9612497925",
-            "look up item 9612497925",
         ),
     ),
-    ToolSpec(
+    read(
         name="list_all_product_types",
         description="Names and ids of all products. Takes nothing.",
-        system="shop",
-        kind="read",
         arguments=arguments.NoArguments,
         call=reads.list_all_product_types,
         returns="catalogue",
@@ -132,15 +119,11 @@ TOOLS: Sequence[ToolSpec] = (
             "what do you sell",
             "list all your products",
             "which kinds of products do you have",
-            "show me your catalogue",
-            "what can I buy from you",
         ),
     ),
-    ToolSpec(
+    read(
         name="calculate",
         description='Work out a sum to cents ("(12.50 + 3) * 2"). Not for amounts that a record states already.',
-        system="shop",
-        kind="read",
         arguments=arguments.Expression,
         call=reads.calculate,
         returns="sum",
@@ -149,15 +132,11 @@ TOOLS: Sequence[ToolSpec] = (
             "what is 12.50 plus 3.20",
             "add these prices up",
             "how much is that together",
-            "calculate 19.99 times 3",
-            "what is the difference between 20 and 12.50",
         ),
     ),
-    ToolSpec(
+    read(
         name="transfer_to_human_agents",
         description="Ask for a person, with a summary of what the customer wants. Only for what no other tool can do.",
-        system="shop",
-        kind="read",
         arguments=arguments.Summary,
         call=reads.transfer_to_human_agents,
         returns="transfer",
@@ -166,189 +145,139 @@ TOOLS: Sequence[ToolSpec] = (
             "none of this can be done here",
             "this is about something else than my orders",
             "I need somebody who can make an exception",
-            "my payment method must be deleted",
-            "you can't do what I need",
         ),
     ),
-    ToolSpec(
+    write(
         name="cancel_pending_order",
         description=(
             'Cancel a pending order ("#W2378156") and give back all that was paid. reason: "no longer needed" or'
             ' "ordered by mistake", as the customer said. Not for an order that was processed or delivered.'
         ),
-        system="shop",
-        kind="write",
         arguments=arguments.Cancel,
         call=writes.cancel_pending_order,
         returns="order",
-        risk=Risk.HIGH,
         reversibility=Reversibility.IRREVERSIBLE,
         identity=("order_id",),
         providers=(ORDER,),
         record_argument="order_id",
-        probe=writes.probe,
-        settling_time=SETTLED,
         summary="Cancel order {order_id} ({reason})",
         examples=(
             "cancel order #W2378156",
             "I ordered #W2378156 by mistake, please cancel it",
             "I no longer need order #W2378156",
-            "please cancel my pending order",
-            "cancel my order and refund me",
         ),
     ),
-    ToolSpec(
+    write(
         name="modify_pending_order_address",
         description='Send a pending order ("#W2378156") to another whole address. Not for the account\'s own address.',
-        system="shop",
-        kind="write",
         arguments=arguments.OrderAddress,
         call=writes.modify_pending_order_address,
         returns="order",
         risk=Risk.MEDIUM,
+        reversibility=Reversibility.REVERSIBLE,
         identity=tuple(arguments.OrderAddress.model_fields),
         providers=(ORDER,),
         record_argument="order_id",
-        probe=writes.probe,
-        settling_time=SETTLED,
         summary="Send order {order_id} to {address1}, {address2}, {city}, {state} {zip}, {country}",
         examples=(
             "send order #W2378156 to another address",
             "change the shipping address of order #W2378156",
             "my order #W2378156 should go to my office",
-            "update the delivery address of my pending order",
-            "I gave the wrong address for my order",
         ),
     ),
-    ToolSpec(
+    write(
         name="modify_pending_order_payment",
         description=(
             'Pay a pending order ("#W2378156") by another of the customer\'s payment methods ("paypal_5364164"). The'
             " first method gets its money back."
         ),
-        system="shop",
-        kind="write",
         arguments=arguments.OrderPayment,
         call=writes.modify_pending_order_payment,
         returns="order",
-        risk=Risk.HIGH,
-        reversibility=Reversibility.COMPENSABLE,
         identity=("order_id", "payment_method_id"),
         providers=(ORDER, METHOD),
         record_argument="order_id",
-        probe=writes.probe,
-        settling_time=SETTLED,
         summary="Pay order {order_id} with {payment_method_id}",
         examples=(
             "pay order #W2378156 with my gift card",
             "change the payment method of order #W2378156",
             "use my paypal account for order #W2378156",
-            "I want to pay my pending order by credit card",
-            "switch the payment of my order",
         ),
     ),
-    ToolSpec(
+    write(
         name="modify_pending_order_items",
         description=(
             'Change items of a pending order ("#W2378156") to other variants of the same products, all at once: it'
             " works only once per order, and nothing else can be changed afterwards. Remind the customer of that first."
         ),
-        system="shop",
-        kind="write",
         arguments=arguments.Swap,
         call=writes.modify_pending_order_items,
         returns="order",
-        risk=Risk.HIGH,
         reversibility=Reversibility.IRREVERSIBLE,
         identity=("order_id", "item_ids", "new_item_ids"),
         providers=(ORDER, METHOD, SWAPS),
         record_argument="order_id",
-        probe=writes.probe,
-        settling_time=SETTLED,
         summary="Change items {item_ids} of order {order_id} to {new_item_ids}, paid with {payment_method_id}",
         examples=(
             "change the size in my pending order #W2378156",
             "I want another colour in order #W2378156",
             "modify the items of order #W2378156",
-            "swap an item of my pending order",
-            "make that the larger variant before it ships",
         ),
     ),
-    ToolSpec(
+    write(
         name="return_delivered_order_items",
         description=(
             'Take back items of a delivered order ("#W2378156"); the refund goes to payment_method_id, the original'
             " method or a gift card of the customer. Once per order, all items at once."
         ),
-        system="shop",
-        kind="write",
         arguments=arguments.Return,
         call=writes.return_delivered_order_items,
         returns="order",
-        risk=Risk.HIGH,
-        reversibility=Reversibility.COMPENSABLE,
         identity=("order_id", "item_ids"),
         providers=(ORDER, METHOD),
         record_argument="order_id",
-        probe=writes.probe,
-        settling_time=SETTLED,
         summary="Take back items {item_ids} of order {order_id}, refund to {payment_method_id}",
         examples=(
             "return the items of order #W2378156",
             "I want to send back the lamp from order #W2378156",
             "refund the jacket of my delivered order",
-            "return everything from order #W2378156",
-            "take back what I received",
         ),
     ),
-    ToolSpec(
+    write(
         name="exchange_delivered_order_items",
         description=(
             'Exchange items of a delivered order ("#W2378156") for other variants of the same products, all at once: it'
             " works only once per order. Remind the customer of that first."
         ),
-        system="shop",
-        kind="write",
         arguments=arguments.Swap,
         call=writes.exchange_delivered_order_items,
         returns="order",
-        risk=Risk.HIGH,
-        reversibility=Reversibility.COMPENSABLE,
         identity=("order_id", "item_ids", "new_item_ids"),
         providers=(ORDER, METHOD, SWAPS),
         record_argument="order_id",
-        probe=writes.probe,
-        settling_time=SETTLED,
         summary="Exchange items {item_ids} of order {order_id} for {new_item_ids}, settled with {payment_method_id}",
         examples=(
             "exchange the keyboard from order #W2378156",
             "I received the wrong size and want another one",
             "swap the delivered thermostat for another one",
-            "exchange items of order #W2378156",
-            "replace the boots that arrived",
         ),
     ),
-    ToolSpec(
+    write(
         name="modify_user_address",
         description="Replace the default address of the customer (noah_brown_6181). Not for an order placed already.",
-        system="shop",
-        kind="write",
         arguments=arguments.UserAddress,
         call=writes.modify_user_address,
         returns="user",
         risk=Risk.MEDIUM,
+        reversibility=Reversibility.REVERSIBLE,
         identity=tuple(arguments.UserAddress.model_fields),
         providers=(USER,),
         record_argument="user_id",
-        probe=writes.probe,
-        settling_time=SETTLED,
         summary="Change the address of {user_id} to {address1}, {address2}, {city}, {state} {zip}, {country}",
         examples=(
             "change my default address",
             "I moved, update the address of my account",
             "my profile has an old address",
-            "set a new default address for me",
-            "correct the address in my profile",
         ),
     ),
 )

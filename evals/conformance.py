@@ -70,15 +70,6 @@ class ConformanceReport:
     stopped_because: Counter[str] = field(default_factory=Counter)
     """Rule → how many of the language models' calls it stopped; a call may be stopped by several."""
 
-    @property
-    def ok(self) -> bool:
-        """Whether every violation was stopped, no twin was, and no gold call that was allowed ended otherwise."""
-        return (
-            all(each.judgement.is_stopped for each in self.violations or ())
-            and not any(each.judgement.is_stopped for each in self.twins or ())
-            and all((self.end_states or {}).values())
-        )
-
     def as_json(self) -> dict[str, Json]:
         """The figures; those of absent files are left out."""
         found: dict[str, Json] = {}

@@ -1,7 +1,7 @@
 """Whether a recorded customer said yes in their own words, beside whatever else they said.
 
-Callboard itself asks again unless a yes is plain and whole (`agents.confirmation`). A recording has no second
-question, and the policy it was made under asks for an explicit yes only; so that is what is read here (docs/evaluation.md).
+Callboard itself asks again unless a yes is plain and whole (`agents.confirmation`). A recording has no second question,
+and the policy that it was made under asks for an explicit yes; so that is what is read here (docs/evaluation.md).
 """
 
 import re

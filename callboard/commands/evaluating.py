@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from callboard.commands.conformance import conformance
 from callboard.output import NOT_AS_IT_SHOULD, JsonOption, Options
 
 # Only for types: the commands import what they need when they run, so that `callboard --help` stays quick.
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     evaluating = typer.Typer(help="How well it serves, and at what cost.", no_args_is_help=True)
     evaluating.command("transcripts")(transcripts)
+    evaluating.command("conformance")(conformance)
     bench = typer.Typer(help="What it costs.", no_args_is_help=True)
     bench.command("turns")(turns)
     evaluating.add_typer(bench, name="bench")

@@ -127,20 +127,21 @@ def _rows(file: Path, parse: Callable[[dict[str, Any]], Row]) -> Iterator[Row]:
 
 def _attempt(row: dict[str, Any]) -> Attempt:
     context = row["context"]
+    user = context.get("user_id")
     rule = str(row.get("rule_id") or "")
     return Attempt(
         id=str(row["id"]),
         rule=rule,
         rules=frozenset(str(each) for each in row.get("oracle_rules") or ([rule] if rule else [])),
-        customer_id=CustomerId(str(context["user_id"])) if context["authenticated"] else None,
-        confirmed=bool(context["confirmed"]),
-        setup=tuple(_call(each, tool=each["tool"]) for each in row.get("setup_calls") or ()),
+        customer_id=CustomerId(str(user)) if user and context.get("authenticated", True) else None,
+        confirmed=bool(context.get("confirmed")),
+        setup=tuple(_call(each, tool=each.get("tool") or each["name"]) for each in row.get("setup_calls") or ()),
         call=_call(row, tool=row["tool"]),
     )
 
 
 def _gold_task(row: dict[str, Any]) -> GoldTask:
-    return GoldTask(str(row["task_id"]), tuple(_call(each, tool=each["name"]) for each in row["actions"]))
+    return GoldTask(str(row["task_id"]), tuple(_call(each, tool=each["name"]) for each in row["actions"] or ()))
 
 
 def _conversation(row: dict[str, Any]) -> RecordedCalls:
@@ -149,9 +150,9 @@ def _conversation(row: dict[str, Any]) -> RecordedCalls:
 
 def _event(event: dict[str, Any]) -> Event:
     if event["t"] != "call":
-        return Event(str(event["t"]), text=str(event["text"]))
+        return Event(str(event["t"]), text=str(event["text"] or ""))
     return Event("call", call=_call(event, tool=event["name"]), failed=bool(event.get("error")))
 
 
 def _call(row: dict[str, Any], *, tool: str) -> Call:
-    return Call(str(tool), dict(row["args"]))
+    return Call(str(tool), dict(row["args"] or {}))

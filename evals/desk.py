@@ -57,7 +57,7 @@ class Records:
     Args:
         playbook: Whose tools they are behind.
         directory: An empty one.
-        records: A `db.json` to begin from, which stands in for the playbook's own fixtures; None for those.
+        records: A `db.json` to begin from: it lies in the directory before the playbook builds its fixtures there.
     """
 
     def __init__(self, playbook: Playbook, directory: Path, *, records: Path | None) -> None:
@@ -66,10 +66,9 @@ class Records:
         self._used = directory / "used"
         for each in (self._pristine, self._used):
             each.mkdir(parents=True)
-        if records is None:
-            playbook.build_fixtures(self._pristine, now=MOMENT)
-        else:
+        if records is not None:
             shutil.copyfile(records, self._pristine / RECORDS)
+        playbook.build_fixtures(self._pristine, now=MOMENT)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Desk"]:

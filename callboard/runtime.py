@@ -28,6 +28,7 @@ from callboard.settings import Settings
 from graphs.context import Clock, House
 from graphs.nodes.act import act_with
 from graphs.playbook import Playbook, load_playbook
+from graphs.policy_desk import PolicyDesk
 from graphs.runner import Runner
 from graphs.turn_graph import build_graph
 from memory import snapshots
@@ -37,6 +38,7 @@ from memory.knowledge import passages_of
 from memory.retrieval import Retriever
 from memory.store import Store, Unit
 from memory.vectors import Embedder, HashingEmbedder
+from policies.contents import PolicyContent, read_content
 from policies.words import Json
 from tools.gateway import Gateway
 from tools.spec import BusinessSystem
@@ -54,6 +56,8 @@ class Runtime:
     settings: Settings
     store: Store
     playbook: Playbook
+    desk: PolicyDesk
+    """Says which policies are in force."""
     systems: Mapping[str, BusinessSystem]
     runner: Runner
     clock: Clock
@@ -90,7 +94,12 @@ class Runtime:
         async with AsyncExitStack() as stack:
             store = await Store.open(settings.data_dir, master_key=settings.master_key_bytes)
             stack.push_async_callback(store.close)
-            await store.write(lambda unit: _activate(unit, playbook, clock()))
+            content = read_content(settings.playbook)
+            desk = PolicyDesk(playbook.name, playbook.tools.profiles(), playbook.policies, content.hash)
+            adopts = settings.env == "development"
+            as_filed = await store.write(lambda unit: _activate(unit, playbook, desk, content, clock(), adopts=adopts))
+            if not as_filed:
+                logger.warning("the policy files are not what is in force; bring them in with callboard policy draft")
             systems = await _open_systems(settings, playbook, clock())
             for system in systems.values():
                 stack.push_async_callback(system.close)
@@ -105,10 +114,11 @@ class Runtime:
                 House(
                     store=store,
                     playbook=playbook,
+                    desk=desk,
                     specialists=specialists_of(
                         sheets,
                         reasoner=chosen,
-                        decide_table=lambda table, inputs: playbook.policies.table(table).decide(inputs),
+                        decide_table=lambda table, inputs: desk.latest.table(table).decide(inputs),
                     ),
                     retriever=retriever,
                     systems=dict(systems),
@@ -122,7 +132,15 @@ class Runtime:
             left = await runner.recover()
             if left:
                 logger.info("going on with %d conversations that the last run left behind", left)
-            yield cls(settings=settings, store=store, playbook=playbook, systems=systems, runner=runner, clock=clock)
+            yield cls(
+                settings=settings,
+                store=store,
+                playbook=playbook,
+                desk=desk,
+                systems=systems,
+                runner=runner,
+                clock=clock,
+            )
 
     async def find_unready(self) -> list[str]:
         """The parts that don't answer; empty when all is well."""
@@ -147,15 +165,19 @@ def build_runner(
     return Runner(house=house, graph=build_graph(act_with(gateway), saver), new_id=new_id)
 
 
-def _activate(unit: Unit, playbook: Playbook, now: datetime) -> None:
-    content: dict[str, Json] = {
+def _activate(
+    unit: Unit, playbook: Playbook, desk: PolicyDesk, content: PolicyContent, now: datetime, *, adopts: bool
+) -> bool:
+    """Bring the playbook into force, and its policies where nothing is yet; whether its policy files are in force."""
+    manifest: dict[str, Json] = {
         "title": playbook.title,
         "version": playbook.sheet.version,
         "policy": playbook.policies.version,
         "journeys": [*sorted(playbook.journeys)],
     }
-    snapshots.save(unit, hash=playbook.hash, name=playbook.name, content=content, now=now)
+    snapshots.save(unit, hash=playbook.hash, name=playbook.name, content=manifest, now=now)
     snapshots.activate(unit, hash=playbook.hash, now=now)
+    return desk.open(unit, content, adopts=adopts, now=now)
 
 
 async def _open_systems(settings: Settings, playbook: Playbook, now: datetime) -> dict[str, BusinessSystem]:

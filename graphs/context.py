@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from agents.specialists import Specialists
-
 from graphs.playbook import Playbook
+from graphs.policy_desk import PolicyDesk
 from memory.retrieval import Retriever
 from memory.store import Fence, Store, Unit
 from policies.words import ConversationId
@@ -24,6 +24,8 @@ class House:
 
     store: Store
     playbook: Playbook
+    desk: PolicyDesk
+    """Says which policies are in force."""
     specialists: Specialists
     retriever: Retriever
     systems: dict[str, BusinessSystem]

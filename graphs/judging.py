@@ -8,8 +8,10 @@ from agents.local.checks import DueCheck
 from agents.tasks import EligibilityTask
 from graphs.context import House
 from graphs.matter import visible
+from graphs.policy_desk import Seats
 from memory import cases, conversations, receipts, requests
 from memory.store import Unit
+from policies.engine import PolicyEngine
 from policies.limits import LimitKey
 from policies.words import (
     ActionRequest,
@@ -30,6 +32,15 @@ from tools.spec import ToolContext
 
 
 @dataclass(frozen=True, slots=True)
+class Shadow:
+    """What the policies in the shadow say of the same request; nothing follows from it."""
+
+    policy: str
+    """The hash of their content."""
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """One decision with all that it was made from, so that it can be made again."""
 
@@ -42,6 +53,7 @@ class Judged:
     """Facts that could not be read, and why."""
     lacks_only_confirmation: bool = False
     """It would be allowed, or go to a person, if the customer confirmed these very details."""
+    shadow: Shadow | None = None
 
 
 async def judge(
@@ -67,11 +79,12 @@ async def judge(
             since a person answers for the difference (docs/design/edits.md): what differs comes from that person.
     """
     gathered = await house.store.read(lambda unit: _gather(unit, house, conversation_id, case_id))
+    engine = gathered.seats.in_force
     situation = replace(gathered.situation, now=now, signals=dict(signals))
     try:
         arguments = house.tools.validate(request.tool, request.arguments)
     except (UnknownTool, ToolArgumentsError) as problem:
-        return Judged(request, _refused(house, problem), {}, situation, {})
+        return Judged(request, _refused(engine, problem), {}, situation, {})
     facts_read = await house.tools.read_facts(
         request.tool,
         arguments,
@@ -100,8 +113,10 @@ async def judge(
     )
     if confirmed_as is not None:
         situation = replace(situation, history=_carried(situation.history, confirmed_as.tool, original, request))
-    engine = house.playbook.policies
-    keys = engine.limits_for(request, facts, situation)
+    shadow = gathered.seats.shadow
+    keys = [*engine.limits_for(request, facts, situation)]
+    if shadow is not None:
+        keys += shadow.limits_for(request, facts, situation)
     if keys:
         uses = await house.store.read(
             lambda unit: receipts.uses(unit, keys=[limit.key for limit in keys], since=_since(keys, now))
@@ -114,7 +129,8 @@ async def judge(
         facts,
         situation,
         facts_read.missing,
-        lacks_only_confirmation=_lacks_only_confirmation(house, request, decision, facts, situation),
+        lacks_only_confirmation=_lacks_only_confirmation(engine, request, decision, facts, situation),
+        shadow=Shadow(gathered.seats.shadow_hash, shadow.decide(request, facts, situation)) if shadow else None,
     )
 
 
@@ -146,12 +162,12 @@ def _carried(
 
 
 def _lacks_only_confirmation(
-    house: House, request: ActionRequest, decision: Decision, facts: Facts, situation: Situation
+    engine: PolicyEngine, request: ActionRequest, decision: Decision, facts: Facts, situation: Situation
 ) -> bool:
     if decision.effect is not Effect.DENY or not any(duty.kind == "confirm" for duty in decision.obligations):
         return False
     confirmed = HistoryEvent("confirmation", request.tool, request.arguments, at=situation.now)
-    then = house.playbook.policies.decide(request, facts, replace(situation, history=(*situation.history, confirmed)))
+    then = engine.decide(request, facts, replace(situation, history=(*situation.history, confirmed)))
     return then.effect in {Effect.ALLOW, Effect.REQUIRE_APPROVAL}
 
 
@@ -193,6 +209,7 @@ async def facts_for_check(
 class _Gathered:
     situation: Situation
     statements: Mapping[str, tuple[Origin, Json]]
+    seats: Seats
 
 
 def _gather(unit: Unit, house: House, conversation_id: ConversationId, case_id: CaseId) -> _Gathered:
@@ -226,6 +243,7 @@ def _gather(unit: Unit, house: House, conversation_id: ConversationId, case_id: 
             history=tuple(sorted(history, key=lambda event: event.at or house.clock())),
         ),
         {row.id: (origins.get(row.kind, Origin.EVIDENCE), row.value) for row in rows},
+        house.desk.seats(unit, case_id=case_id, now=house.clock()),
     )
 
 
@@ -279,14 +297,14 @@ def _holds(stated: Json, value: Json) -> bool:
     return False
 
 
-def _refused(house: House, problem: Exception) -> Decision:
+def _refused(engine: PolicyEngine, problem: Exception) -> Decision:
     return Decision(
         effect=Effect.DENY,
         verdicts=(RuleVerdict("arguments", Effect.DENY, str(problem), kind="error"),),
         passed=(),
         obligations=(),
         facts={},
-        policy_version=house.playbook.policies.version,
+        policy_version=engine.version,
         error=str(problem),
     )
 

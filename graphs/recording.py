@@ -7,7 +7,7 @@ from datetime import timedelta
 from graphs.context import House, TurnContext
 from graphs.judging import Judged
 from graphs.matter import SYSTEM_TRUST, approval_id_of
-from memory import approvals, audit, conversations, evidence, requests, timeline
+from memory import approvals, audit, conversations, evidence, policy_versions, requests, timeline
 from memory.approvals import Approval
 from memory.receipts import Receipt
 from memory.requests import Phase, RequestRow
@@ -33,6 +33,7 @@ def write_decision(
 ) -> None:
     """Store a decision with everything it was made from, and put it on the audit chain."""
     decision = decision_to_json(judged.decision)
+    beside = _shadow(unit, judged, ctx)
     requests.save_decision(
         unit,
         request_id=judged.request.id,
@@ -43,6 +44,7 @@ def write_decision(
             "facts": facts_to_json(judged.facts),
             "request": requests.request_to_json(judged.request),
             "missing": dict(judged.missing),
+            "shadow": beside,
         },
         now=ctx.now,
     )
@@ -80,6 +82,20 @@ def write_decision(
             "phase": phase,
         },
     )
+
+
+def _shadow(unit: Unit, judged: Judged, ctx: TurnContext) -> Json:
+    """Count what the policies in the shadow said, and what of it belongs on the record."""
+    if judged.shadow is None:
+        return None
+    said = judged.shadow.decision
+    policy_versions.count_shadow(
+        unit,
+        playbook=ctx.house.playbook.name,
+        content_hash=judged.shadow.policy,
+        flipped=said.effect is not judged.decision.effect,
+    )
+    return {"policy": judged.shadow.policy, "effect": said.effect.value, "rules": [*said.rules]}
 
 
 def write_refusal(
@@ -240,7 +256,7 @@ def keep_outcome(
     house, request = ctx.house, row.request
     own = receipt is not None and receipt.request_id == request.id
     if not own:
-        write_refusal(unit, ctx, row, turn_id, case_id, code=code, policy_version=house.playbook.policies.version)
+        write_refusal(unit, ctx, row, turn_id, case_id, code=code, policy_version=house.desk.latest.version)
         return
     spec = house.tools.get(request.tool)
     audit.append(

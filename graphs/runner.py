@@ -56,7 +56,6 @@ class Runner:
         self._versions = {
             "graph": GRAPH_VERSION,
             "playbook": house.playbook.hash,
-            "policy": house.playbook.policies.version,
         }
 
     async def handle(self, message: InboundMessage) -> TurnResult:
@@ -279,7 +278,7 @@ class Runner:
                         turn_id=turn_id,
                         conversation_id=ctx.conversation_id,
                         item_seqs=[item.seq for item in items],
-                        versions=self._versions,
+                        versions={**self._versions, "policy": self._house.desk.latest.version},
                         now=ctx.now,
                     )
                 )

@@ -30,6 +30,9 @@ CaseMemoryError
 │   ├── InFlight               this effect may be happening, or may have
 │   ├── LimitExceeded          a limit was used up
 │   └── ReceiptStateError      the receipt is not in a state that takes this
+├── PolicyLifeError
+│   ├── PolicyNotReady         a step of a policy version's life is missing
+│   └── SecondPersonNeeded     whoever drafted it can't approve it, nor a lower role
 └── KnowledgeError
     └── EmbedderMismatch       the index holds vectors of another embedder
 """
@@ -288,6 +291,30 @@ class ReceiptStateError(ReceiptError):
         self.receipt_id = receipt_id
         self.state = state
         self.wanted = wanted
+
+
+class PolicyLifeError(CaseMemoryError):
+    """A policy version's way into force."""
+
+
+class PolicyNotReady(PolicyLifeError):
+    """A step of a policy version's life is missing."""
+
+    def __init__(self, version: str, *, needs: str, command: str) -> None:
+        super().__init__(f"Policy {version[:12]} needs {needs} first: callboard policy {command}.")
+        self.version = version
+        self.needs = needs
+
+
+class SecondPersonNeeded(PolicyLifeError):
+    """A policy version is approved by somebody else than who drafted it."""
+
+    def __init__(self, version: str, *, role: str) -> None:
+        super().__init__(
+            f"Policy {version[:12]} must be approved by somebody who didn't draft it and is at least {role}."
+        )
+        self.version = version
+        self.role = role
 
 
 class KnowledgeError(CaseMemoryError):

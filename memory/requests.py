@@ -9,7 +9,7 @@ from sqlalchemy import Column, UniqueConstraint, func, select
 from sqlmodel import Field
 
 from memory import receipts
-from memory.errors import RecordNotFound
+from memory.errors import KeyGone, RecordNotFound
 from memory.rows import SERIAL, Moment, Row, table_of
 from memory.unit import Unit
 from memory.vault import conversation_key
@@ -238,23 +238,39 @@ def decisions_of(unit: Unit, *, request_id: RequestId) -> list[DecisionRow]:
     rows = unit.rows(select(_DECISIONS).where(_DECISIONS.c.request_id == request_id).order_by(_DECISIONS.c.ordinal))
     if not rows:
         return []
-    owner = conversation_key(get_request(unit, request_id=request_id).conversation_id)
-    stored = []
-    for row in rows:
-        body = unit.vault.unseal_object(owner, _decision_place(request_id, row["ordinal"]), row["body"])
-        stored.append(
-            DecisionRow(
-                request_id=request_id,
-                ordinal=row["ordinal"],
-                phase=cast(Phase, row["phase"]),
-                effect=row["effect"],
-                policy_version=row["policy_version"],
-                decision=cast(dict[str, Json], body["decision"]),
-                situation=cast(dict[str, Json], body["situation"]),
-                created_at=row["created_at"],
-            )
-        )
-    return stored
+    conversation_id = get_request(unit, request_id=request_id).conversation_id
+    return [_decision_row(unit, row, conversation_id) for row in rows]
+
+
+def decisions_after(
+    unit: Unit, *, seq: int, since: datetime | None = None, limit: int = 500
+) -> list[tuple[int, DecisionRow | None]]:
+    """The decisions made after one, in the order they were made, each with its number; None for forgotten people.
+
+    Args:
+        unit: The transaction.
+        seq: The number of the last one read; 0 to begin.
+        since: Only those made at or after this moment.
+        limit: How many at most.
+    """
+    joined = _DECISIONS.join(_REQUESTS, _DECISIONS.c.request_id == _REQUESTS.c.id)
+    wanted = _DECISIONS.c.seq > seq
+    if since is not None:
+        wanted &= _DECISIONS.c.created_at >= since
+    statement = select(*_DECISIONS.c, _REQUESTS.c.conversation_id).select_from(joined).where(wanted)
+    found: list[tuple[int, DecisionRow | None]] = []
+    for row in unit.rows(statement.order_by(_DECISIONS.c.seq).limit(limit)):
+        try:
+            found.append((row["seq"], _decision_row(unit, row, ConversationId(row["conversation_id"]))))
+        except KeyGone:
+            found.append((row["seq"], None))
+    return found
+
+
+def count_by_version(unit: Unit) -> dict[str, int]:
+    """How many decisions each policy version made."""
+    statement = select(_DECISIONS.c.policy_version, func.count()).group_by(_DECISIONS.c.policy_version)
+    return {row["policy_version"]: row["count"] for row in unit.rows(statement)}
 
 
 def history(unit: Unit, *, case_ids: Sequence[CaseId]) -> list[HistoryEvent]:
@@ -328,4 +344,19 @@ def _request_row(unit: Unit, row: Mapping[Any, Any]) -> RequestRow:
         conversation_id=conversation_id,
         created_at=row["created_at"],
         step=row["step"],
+    )
+
+
+def _decision_row(unit: Unit, row: Mapping[Any, Any], conversation_id: ConversationId) -> DecisionRow:
+    place = _decision_place(row["request_id"], row["ordinal"])
+    body = unit.vault.unseal_object(conversation_key(conversation_id), place, row["body"])
+    return DecisionRow(
+        request_id=row["request_id"],
+        ordinal=row["ordinal"],
+        phase=cast(Phase, row["phase"]),
+        effect=row["effect"],
+        policy_version=row["policy_version"],
+        decision=cast(dict[str, Json], body["decision"]),
+        situation=cast(dict[str, Json], body["situation"]),
+        created_at=row["created_at"],
     )

@@ -66,7 +66,7 @@ def _check(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> C
     """Every draft of the reply, rendered, with all that stands against it."""
     texts: list[str] = []
     holds: list[str] = []
-    rules = ProseRules(ctx.house.playbook.policies.prose_rules)
+    rules = ProseRules(ctx.house.desk.seats(unit, case_id=None, now=ctx.now).in_force.prose_rules)
     conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
     channel = conversation.channel if conversation else "chat"
     for place, (case_id, parts) in zip(state["drafts"], grouped(unit, ctx, state, turn_id), strict=True):

@@ -67,7 +67,8 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         "case_id": placed[0],
         "queue": [str(case_id) for case_id in placed[1:]],
     }
-    trigger = ctx.house.playbook.policies.trigger(
+    seats = await ctx.read(lambda unit: ctx.house.desk.seats(unit, case_id=placed[0], now=ctx.now))
+    trigger = seats.in_force.trigger(
         await situation_of(ctx.house, ctx.conversation_id, placed[0], signals(reading, said.kinds, matter), ctx.now)
     )
     if trigger is not None:

@@ -231,7 +231,7 @@ class WorkflowTask(Typed):
     asked: dict[str, int]
     """Slot → how often it was asked in this conversation."""
     question: Question | None
-    """What our previous reply asked, if it was about this case."""
+    """What our previous reply asked, if it was about this case or about who is writing."""
     answer: Literal["yes", "no", "unclear", "none"] = "none"
     """How deterministic code read the customer's answer to a confirmation."""
     clarify: list[str] = Field(default_factory=list)

@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from agents.local.cues import NO_ANSWER, NOT_UNDERSTOOD
 from agents.tasks import Question
 from memory import evidence, receipts, requests, timeline, turns
 from memory.store import Unit
 from policies.words import ConversationId, Json, TurnId
 
 FAILING = frozenset({"deny", "escalate"})
+NO_SLOTS = frozenset({NOT_UNDERSTOOD, NO_ANSWER})
+"""What a question that asks for nothing in particular is counted under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,8 @@ def repeated_questions(
     """The questions of one conversation that were asked without need; each counts once.
 
     given: a slot was asked for although the customer had told it in this conversation, in the same turn or before,
-        about whatever matter; unless a call that used the very value was refused or failed since it was told (details
-        that don't match, an order that isn't found), for then another value is needed. A question that shows records
+        about whatever matter; unless a call with the very value they told last was refused or failed (details that
+        don't match, an order that isn't found), for then another value is needed. A question that shows records
         to choose from is exempt: it asks which, not what. Of a question for several slots, one that was given already
         is enough.
     verbatim: the reply is the same, word for word, as an earlier one of this conversation that asked something.
@@ -78,9 +81,8 @@ def _is_known(slot: str, place: int, *, given: Sequence[Given], refused: Sequenc
     told = [one for one in given if one.name == slot and one.place <= place]
     if not told:
         return False
-    last = told[-1]
-    used = plain_values(last.value)
-    return not any(used & values for at, values in refused if last.place <= at <= place)
+    used = plain_values(told[-1].value)
+    return not any(used & values for at, values in refused if at <= place)
 
 
 def plain_values(value: Json) -> frozenset[str]:
@@ -106,7 +108,9 @@ def questions_of(
     given = [
         Given(places[turn_id], row.name, row.value)
         for row in evidence.of_conversation(unit, conversation_id=conversation_id, include_superseded=True)
-        if row.kind == "customer" and (turn_id := cast(TurnId, row.source.removeprefix("customer, turn "))) in places
+        if row.kind == "customer"
+        and row.name not in NO_SLOTS
+        and (turn_id := cast(TurnId, row.source.removeprefix("customer, turn "))) in places
     ]
     refused = [
         (places[turn.id], plain_values(dict(row.request.arguments)))

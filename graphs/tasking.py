@@ -35,7 +35,10 @@ async def workflow_task(ctx: TurnContext, state: TurnState) -> WorkflowTask:
 
     matter, reading, advice, text = await ctx.read(gather)
     journey = ctx.house.playbook.journeys.get(matter.case.journey or "")
-    question = matter.question if matter.question and matter.question.case_id == matter.case.id else None
+    # Who is writing is a question of every case; the other questions are about the case that they were asked for.
+    question = matter.question
+    if question is not None and question.kind != "identity" and question.case_id != matter.case.id:
+        question = None
     return WorkflowTask(
         journey=matter.case.journey,
         text=text,

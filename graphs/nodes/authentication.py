@@ -7,7 +7,7 @@ from graphs.context import TurnContext
 from graphs.matter import CANNOT, IDENTITY_SLOTS, Matter, load
 from graphs.state import TurnState
 from graphs.thinking import think
-from memory import readings, receipts, requests
+from memory import evidence, readings, receipts, requests
 from memory.store import Unit
 from policies.words import CaseId, Json, TurnId
 
@@ -17,7 +17,9 @@ async def authentication(state: TurnState, runtime: Runtime[TurnContext]) -> Tur
     ctx = runtime.context
     turn_id = TurnId(state["turn_id"])
 
-    def gather(unit: Unit) -> tuple[Matter, IntentReading, list[dict[str, Json]]]:
+    slots = {slot for method in ctx.house.playbook.verification for slot in method.slots.values()}
+
+    def gather(unit: Unit) -> tuple[Matter, IntentReading, list[dict[str, Json]], dict[str, Json]]:
         matter = load(unit, conversation_id=ctx.conversation_id, case_id=CaseId(state["case_id"]), turn_id=turn_id)
         row = readings.get(unit, turn_id=turn_id, ordinal=state["reading"])
         assert row is not None  # noqa: S101  # the intent node wrote it
@@ -28,14 +30,13 @@ async def authentication(state: TurnState, runtime: Runtime[TurnContext]) -> Tur
             )
             if (receipt := receipts.of_request(unit, request_id=past.request.id)) and receipt.state == "failed"
         ]
-        return matter, IntentReading.model_validate(row.output), failed
+        # An order named for one matter tells who is writing in all of them.
+        said = evidence.of_conversation(unit, conversation_id=ctx.conversation_id, names=slots | IDENTITY_SLOTS)
+        known = {statement.name: statement.value for statement in said if statement.kind in {"customer", "person"}}
+        return matter, IntentReading.model_validate(row.output), failed, known
 
-    matter, reading, failed = await ctx.read(gather)
+    matter, reading, failed, known = await ctx.read(gather)
     journey = ctx.house.playbook.journeys.get(matter.case.journey or "")
-    known: dict[str, Json] = {}
-    for statement in matter.known:
-        if statement.name in IDENTITY_SLOTS or (statement.name == "order_id" and statement.kind == "customer"):
-            known[statement.name] = statement.value
     task = AuthenticationTask(
         needed=int(journey.assurance) if journey else 0,
         current=int(matter.conversation.assurance),

@@ -146,8 +146,6 @@ def _identity_template(task: WorkflowTask, sheets: Sheets) -> str:
         wanted.append("ask_identity_still")
     if any(each.state == "failed" for each in checks):
         wanted.append("ask_identity_again")
-    if "cannot_answer" in task.flags:
-        wanted.append("ask_identity_other")
     if len(ask) == 1:
         wanted.append(f"ask_identity_{ask[0]}")
     elif sheets.methods and set(ask) != set(sheets.methods[0].slots.values()):

@@ -15,16 +15,20 @@ AHEAD = 0.05
 
 
 def choose_tool(text: str, tools: Sequence[ToolCard]) -> ToolCard | None:
-    """The read tool whose examples are most like the message; None if none is, or two are about equally."""
-    readable = [tool for tool in tools if tool.kind == "read" and tool.examples]
+    """The read tool whose examples are most like the message; None if none is, or two are about equally.
+
+    Writing tools are compared too: a message that asks for one of them is answered by no other, and needs planning.
+    """
+    known = [tool for tool in tools if tool.examples]
     plain = normalised(text)
-    if not readable or not content_words(plain):
+    if not known or not content_words(plain):
         return None
-    scores = _scores(plain, tuple((tool.name, tool.examples) for tool in readable))
-    ranked = sorted(readable, key=lambda tool: (-scores[tool.name], tool.name))
+    scores = _scores(plain, tuple((tool.name, tool.examples) for tool in known))
+    ranked = sorted(known, key=lambda tool: (-scores[tool.name], tool.name))
     best = scores[ranked[0].name]
     second = scores[ranked[1].name] if len(ranked) > 1 else 0.0
-    return ranked[0] if best >= ALIKE and best - second >= AHEAD else None
+    is_plain = best >= ALIKE and best - second >= AHEAD
+    return ranked[0] if is_plain and ranked[0].kind == "read" else None
 
 
 def _scores(text: str, examples: tuple[tuple[str, tuple[str, ...]], ...]) -> dict[str, float]:

@@ -76,7 +76,8 @@ async def get_item_details(arguments: Item, context: ToolContext) -> ToolResult:
 async def list_all_product_types(_: NoArguments, context: ToolContext) -> ToolResult:
     """Names and ids of all products."""
     products = sorted((product["name"], product["product_id"]) for product in shop(context).find("products", bool))
-    return ToolResult({"products": [{"name": name, "product_id": product_id} for name, product_id in products]})
+    listed: list[Json] = [{"name": name, "product_id": product_id} for name, product_id in products]
+    return ToolResult({"products": listed, "names": [name for name, _ in products]})
 
 
 async def transfer_to_human_agents(arguments: Summary, _: ToolContext) -> ToolResult:

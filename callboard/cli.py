@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from callboard.commands import evaluating, playing, proofs, records, serving
+from callboard.commands import evaluating, playing, policy, proofs, records, serving
 from callboard.logs import configure_logging
 from callboard.output import (
     CANT_START,
@@ -49,6 +49,7 @@ serving.register(app)
 playing.register(app)
 records.register(app)
 proofs.register(app)
+policy.register(app)
 evaluating.register(app)
 
 

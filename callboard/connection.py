@@ -88,8 +88,10 @@ async def _open_here(stack: AsyncExitStack, settings: Settings) -> Api:
     from callboard.runtime import Runtime
 
     runtime = await stack.enter_async_context(Runtime.open(settings))
-    key = secrets.token_urlsafe(32)
-    app = create_app(runtime, authenticate=authenticator(runtime.store, operator_key=key))
+    operator_key = secrets.token_urlsafe(32)
+    # Whoever gives a key is who that key says, here as on a server.
+    key = settings.api_key.get_secret_value() if settings.api_key is not None else operator_key
+    app = create_app(runtime, authenticate=authenticator(runtime.store, operator_key=operator_key))
     return await _reach(stack, "http://callboard", key, transport=httpx2.ASGITransport(app=app))
 
 

@@ -54,16 +54,21 @@ class Court:
         except LineUnusable as problem:
             return self._refused(problem.line_id, f"Line {number}: {problem}")
         try:
-            return await self._judge(read)
+            return answer_of(read.id, await self.judge(read))
+        except (UnknownTool, ToolArgumentsError) as problem:
+            return self._refused(read.id, str(problem))
         except Exception as error:  # Nothing that one line does may stop the others or pass for an answer.
             return self._refused(read.id, f"Line {number} could not be judged ({type(error).__name__}).")
 
-    async def _judge(self, line: RequestLine) -> dict[str, Json]:
+    async def judge(self, line: RequestLine) -> Decision:
+        """What policy says of one request.
+
+        Raises:
+            UnknownTool: There is no such tool.
+            ToolArgumentsError: The arguments don't fit it.
+        """
         engine = self.playbook.policies
-        try:
-            arguments = self.playbook.tools.validate(line.request.tool, line.request.arguments)
-        except (UnknownTool, ToolArgumentsError) as problem:
-            return self._refused(line.id, str(problem))
+        arguments = self.playbook.tools.validate(line.request.tool, line.request.arguments)
         request = replace(line.request, arguments=arguments)
         facts = dict(line.facts)
         if self.facts_from == "live" and engine.facts_needed(request.tool) - facts.keys():
@@ -73,7 +78,7 @@ class Court:
             keys = engine.limits_for(request, facts, situation)
             uses = {key.key: self._uses(key.limit, request, situation) for key in keys}
             situation = replace(situation, uses=uses)
-        return answer_of(line.id, engine.decide(request, facts, situation))
+        return engine.decide(request, facts, situation)
 
     async def _read(self, request: ActionRequest, situation: Situation) -> Facts:
         context = ToolContext(self.systems, situation.customer_id, f"facts:{request.id}", situation.now)

@@ -69,7 +69,7 @@ class PolicyDesk:
             )
             running = policy_versions.terms(unit, playbook=self._playbook)
         for term in reachable(running, now):
-            self._prepare(unit, term.hash, now)
+            self.prepare(unit, term.hash, now=now)
         self._latest = self.seats(unit, case_id=None, now=now).in_force
         return any(term.hash == content.hash for term in running)
 
@@ -111,7 +111,12 @@ class PolicyDesk:
         """
         return self._engines.get(content.hash) or PolicyEngine(content.load(self._tools))
 
-    def _prepare(self, unit: Unit, content_hash: str, now: datetime) -> None:
+    def prepare(self, unit: Unit, content_hash: str, *, now: datetime) -> None:
+        """Compile a content that comes into force, and note under which version its decisions are recorded.
+
+        Raises:
+            PlaybookMistakes: It doesn't fit the tools any more.
+        """
         engine = self.engine_of(unit, content_hash)
         policy_versions.note_engine(
             unit, playbook=self._playbook, content_hash=content_hash, version=engine.version, now=now

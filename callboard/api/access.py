@@ -18,6 +18,7 @@ _BOTS: Roles = frozenset({"bot", "admin"})
 _PEOPLE: Roles = frozenset({"reviewer", "supervisor", "admin"})
 _BOTS_AND_PEOPLE: Roles = _BOTS | _PEOPLE
 _AUDITORS: Roles = frozenset({"supervisor", "evaluator", "admin"})
+_DIRECTORS: Roles = frozenset({"supervisor", "admin"})
 _ANY_KEY: Roles = frozenset(ROLES)
 
 ACCESS: Mapping[str, Roles] = {
@@ -30,6 +31,16 @@ ACCESS: Mapping[str, Roles] = {
     "POST /v1/approvals/{approval_id}/decision": _PEOPLE,
     "POST /v1/approvals/{approval_id}/withdraw": _BOTS_AND_PEOPLE,
     "GET /v1/audit/verify": _AUDITORS,
+    "GET /v1/policies": _AUDITORS,
+    "GET /v1/policies/diff": _AUDITORS,
+    "GET /v1/requests/{request_id}/decisions": _AUDITORS,
+    "POST /v1/policies": _AUDITORS,
+    "POST /v1/policies/backtest": _AUDITORS,
+    "POST /v1/policies/{content_hash}/backtest": _AUDITORS,
+    "POST /v1/policies/{content_hash}/shadow": _DIRECTORS,
+    "POST /v1/policies/{content_hash}/approve": _DIRECTORS,
+    "POST /v1/policies/{content_hash}/activate": _DIRECTORS,
+    "POST /v1/policies/rollback": _DIRECTORS,
     "GET /v1/keys": frozenset({"admin"}),
     "POST /v1/keys": frozenset({"admin"}),
     "DELETE /v1/keys/{key_id}": frozenset({"admin"}),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from graphs.results import ApprovalState, Channel, TurnOutcome, TurnResult
 
@@ -357,6 +357,34 @@ class KeysOut(Out):
     """All API keys."""
 
     keys: list[KeyOut]
+
+
+class PolicyIn(In):
+    """The texts of policy files, and the parameters that the playbook's sheet sets besides."""
+
+    files: dict[str, str]
+    """Text by name: "policies/refunds.yaml"."""
+    parameters: dict[str, Any] = {}
+    note: Annotated[str, Field(max_length=500)] = ""
+    """Why it is changed, for whoever approves."""
+
+
+class BacktestIn(In):
+    """Policies to try on recorded decisions."""
+
+    files: dict[str, str]
+    parameters: dict[str, Any] = {}
+    since: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    """Only decisions made at or after this moment."""
+
+
+class ActivationIn(In):
+    """From when, and for how many."""
+
+    starts_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    """At once if it is left out or past."""
+    share: Annotated[int, Field(ge=1, le=100)] = 100
+    """Percent of the cases, by the case's id; the others stay with the version before."""
 
 
 class ProblemOut(Out):

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from graphs import errors as graph_errors
 from memory import errors as memory_errors
+from policies.errors import PlaybookMistakes
 from policies.words import Json
 
 MEDIA_TYPE = "application/problem+json"
@@ -98,6 +99,13 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
     memory_errors.ToolSwitched: Kind(
         422, "tool-switched", "An edit may not name another tool", ("approval_id", "tool", "edited")
     ),
+    memory_errors.PolicyNotReady: Kind(
+        409, "policy-not-ready", "A step before this one is missing", ("version", "needs")
+    ),
+    memory_errors.SecondPersonNeeded: Kind(
+        403, "second-person-needed", "Somebody else must approve this", ("version", "role")
+    ),
+    PlaybookMistakes: Kind(422, "playbook-mistakes", "The policies have mistakes"),
     memory_errors.KeyGone: Kind(410, "forgotten", "What this record said has been erased"),
     memory_errors.StoreClosed: Kind(503, "closing", "Callboard is shutting down"),
     memory_errors.StoreUnavailable: Kind(503, "store-unavailable", "The records can't be written right now"),

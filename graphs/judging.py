@@ -51,6 +51,8 @@ class Judged:
     situation: Situation
     missing: Mapping[str, str]
     """Facts that could not be read, and why."""
+    is_out_of_reach: bool = False
+    """Whether a system could not be asked, so that a `deny` says nothing about the matter."""
     lacks_only_confirmation: bool = False
     """It would be allowed, or go to a person, if the customer confirmed these very details."""
     shadow: Shadow | None = None
@@ -129,6 +131,7 @@ async def judge(
         facts,
         situation,
         facts_read.missing,
+        is_out_of_reach=facts_read.is_out_of_reach,
         lacks_only_confirmation=_lacks_only_confirmation(engine, request, decision, facts, situation),
         shadow=Shadow(gathered.seats.shadow_hash, shadow.decide(request, facts, situation)) if shadow else None,
     )

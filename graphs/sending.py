@@ -3,7 +3,7 @@
 from agents.tasks import Question
 from graphs.context import TurnContext
 from graphs.state import TurnState
-from memory import cases, conversations, outbox, timeline
+from memory import audit, cases, conversations, outbox, timeline
 from memory.store import Unit
 from memory.turns import Turn
 from policies.words import CaseId, Json
@@ -66,6 +66,15 @@ def say(
         at=ctx.now,
         body=body,
         dedupe_key=f"said:{turn.id}:{part}",
+    )
+    audit.append(
+        unit,
+        case_id=case_id,
+        conversation_id=ctx.conversation_id,
+        kind="said",
+        ids={"turn": turn.id, "part": str(part)},
+        payload={"text": text},
+        at=ctx.now,
     )
     conversations.mark_disclosed(unit, conversation_id=ctx.conversation_id)
 

@@ -28,6 +28,8 @@ class FactsRead:
     facts: dict[str, Fact]
     missing: dict[str, str]
     """Dotted name → why, in words without data of customers. What is missing is unknown, never false."""
+    is_out_of_reach: bool = False
+    """Whether some of it is missing because a system could not be asked, not because it doesn't say."""
 
 
 class Registry:
@@ -139,6 +141,7 @@ class Registry:
         return FactsRead(
             facts={name: fact for answer in answers for name, fact in answer.facts.items()},
             missing={name: why for answer in answers for name, why in answer.missing.items()},
+            is_out_of_reach=any(answer.is_out_of_reach for answer in answers),
         )
 
     def _known(self) -> str:
@@ -152,11 +155,11 @@ async def _read(
         async with asyncio.timeout(timeout_s):
             found = await provider.read(arguments, context)
     except TimeoutError:
-        return FactsRead({}, dict.fromkeys(provider.facts, f"It could not be read within {timeout_s:g} s."))
+        return FactsRead({}, dict.fromkeys(provider.facts, f"It could not be read within {timeout_s:g} s."), True)
     except ToolUnavailable:
-        return FactsRead({}, dict.fromkeys(provider.facts, "The system of record is out of reach."))
+        return FactsRead({}, dict.fromkeys(provider.facts, "The system of record is out of reach."), True)
     except Exception as error:  # Whatever a provider does, its facts are unknown and the decision goes on without them.
-        return FactsRead({}, dict.fromkeys(provider.facts, f"Reading it failed ({type(error).__name__})."))
+        return FactsRead({}, dict.fromkeys(provider.facts, f"Reading it failed ({type(error).__name__})."), True)
     facts: dict[str, Fact] = {}
     missing: dict[str, str] = {}
     for name, kind in provider.facts.items():

@@ -69,7 +69,10 @@ def _check(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> C
     rules = ProseRules(ctx.house.desk.seats(unit, case_id=None, now=ctx.now).in_force.prose_rules)
     conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
     channel = conversation.channel if conversation else "chat"
-    for place, (case_id, parts) in zip(state["drafts"], grouped(unit, ctx, state, turn_id), strict=True):
+    groups = grouped(unit, ctx, state, turn_id)
+    if groups and not state["drafts"]:
+        return Checked("", ("nobody could draft it",))
+    for place, (case_id, parts) in zip(state["drafts"], groups, strict=True):
         row = readings.get(unit, turn_id=turn_id, ordinal=place)
         assert row is not None  # noqa: S101  # draft wrote it
         written = Draft.model_validate(row.output)

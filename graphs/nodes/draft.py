@@ -1,5 +1,6 @@
 """draft: the reply in the brand's voice, one draft for each case it speaks of; values stay placeholders."""
 
+import logging
 from itertools import groupby
 
 from langgraph.runtime import Runtime
@@ -11,8 +12,11 @@ from graphs.replying import Part, known_of, parts_of, passages_of, unsaid
 from graphs.state import TurnState
 from graphs.thinking import think
 from memory import cases, conversations, readings
+from memory.errors import StoreError
 from memory.store import Unit
 from policies.words import CaseId, TurnId
+
+log = logging.getLogger("callboard.turn")
 
 SAID_ONCE = frozenset({"angry", "asks_if_ai"})
 """Flags that make a draft begin with words of its own."""
@@ -30,14 +34,20 @@ async def draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
                 unit, ctx, state, turn_id, case_id, parts, first=number == 0
             )
         )
-        await think(
-            ctx,
-            turn_id=turn_id,
-            ordinal=ordinal,
-            task=task,
-            answer=Draft,
-            ask=lambda task=task: ctx.house.specialists.drafting.solve(task),  # type: ignore[misc]  # bound now
-        )
+        try:
+            await think(
+                ctx,
+                turn_id=turn_id,
+                ordinal=ordinal,
+                task=task,
+                answer=Draft,
+                ask=lambda task=task: ctx.house.specialists.drafting.solve(task),  # type: ignore[misc]  # bound now
+            )
+        except StoreError:
+            raise
+        except Exception as error:  # whoever drafts can't: what is to be said is known, and templates can say it
+            log.warning("drafting failed in turn %s (%s); templates speak", turn_id, type(error).__name__)
+            return {"ordinal": ordinal, "drafts": [], "next": "check_draft"}
         drafts.append(ordinal)
         ordinal += 1
     return {"ordinal": ordinal, "drafts": drafts, "next": "check_draft"}

@@ -45,7 +45,7 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     if made is not None and made.effect == Effect.ESCALATE:
         return {"reason": first_rule(made), "next": "escalate"}
     if made is not None and made.effect == Effect.DENY:
-        return {"next": "eligibility"}
+        return _refused(out_of_reach=made.situation.get("out_of_reach") is True)
     # An `allow` of an earlier run is not reused: its facts are old, and act decides on fresh ones anyway.
     judged = await judge(
         ctx.house,
@@ -75,7 +75,14 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
             rules = judged.decision.rules
             return {"reason": rules[0] if rules else "policy", "next": "escalate"}
         case _:
-            return {"next": "eligibility"}
+            return _refused(out_of_reach=judged.is_out_of_reach)
+
+
+def _refused(*, out_of_reach: bool) -> TurnState:
+    """Back to workflow with the refusal; to a person where it only says that a system could not be asked (P12)."""
+    if out_of_reach:
+        return {"reason": "a system of record could not be reached", "next": "escalate"}
+    return {"next": "eligibility"}
 
 
 def _ask(state: TurnState, cue: Cue) -> TurnState:

@@ -124,6 +124,16 @@ def _settle(
     answer = answer_of(reading, text, matter.question, matter.transcript)
     if matter.question is not None and answer == "yes":
         _confirm(unit, ctx, turn_id, matter.question)
+    body: dict[str, Json] = {
+        "intents": [
+            {"journey": guess.journey, "confidence": guess.confidence, "answer": guess.answer}
+            for guess in reading.intents
+        ],
+        "act": reading.act,
+        "sentiment": reading.sentiment,
+        "flags": [*reading.flags],
+        "placed": [str(case_id) for case_id in placed],
+    }
     timeline.append(
         unit,
         case_id=placed[0],
@@ -132,17 +142,17 @@ def _settle(
         kind="reading",
         author="intent",
         at=ctx.now,
-        body={
-            "intents": [
-                {"journey": guess.journey, "confidence": guess.confidence, "answer": guess.answer}
-                for guess in reading.intents
-            ],
-            "act": reading.act,
-            "sentiment": reading.sentiment,
-            "flags": [*reading.flags],
-            "placed": [str(case_id) for case_id in placed],
-        },
+        body=body,
         dedupe_key=f"reading:{turn_id}",
+    )
+    audit.append(
+        unit,
+        case_id=placed[0],
+        conversation_id=ctx.conversation_id,
+        kind="reading",
+        ids={"turn": turn_id},
+        payload=body,
+        at=ctx.now,
     )
     return placed
 

@@ -54,7 +54,9 @@ async def receive(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
                 payload={"texts": [said.text for said in texts_of(items)]},
                 at=ctx.now,
             )
-        return case_id, conversation.status
+        handed_over = timeline.by_key(unit, conversation_id=ctx.conversation_id, dedupe_key=f"handoff:{turn_id}")
+        # Run again after it handed over itself: its last words are still to be said.
+        return case_id, "ai" if handed_over is not None else conversation.status
 
     case_id, status = await ctx.write(work)
     if status == "person":

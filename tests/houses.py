@@ -178,6 +178,14 @@ def local_reasoner(sheets: Sheets, entities: Any) -> Any:
     return _FITTED[key][1]
 
 
+def fit(playbook: playbooks.Playbook) -> None:
+    """Fit the local reasoner ahead of its first use."""
+    methods, tools = playbook.verification, list(playbook.tools)
+    local_reasoner(
+        company.sheets_of(playbook.journeys, playbook.voice, methods=methods, tools=tools), playbook.entities
+    )
+
+
 def warm(patch: Callable[[object, str, object], None]) -> None:
     """Share between the houses of one process what depends on the playbook's files alone."""
     patch(composition, "load_playbook", load_playbook)

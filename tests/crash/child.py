@@ -2,7 +2,8 @@
 
 A line names directory, template of the shop's records, order, who asks, and the boundary at which the child kills
 itself with SIGKILL, the nth time it is passed; an answer line says how it ended. `part` is "ask" (up to the customer's
-yes), "decide" (a reviewer says yes), "both", or "recover" (only go on with what is left, `seconds` later).
+yes), "decide" (a reviewer says yes), "both", "person" (asks for one), or "recover" (only go on with what is left,
+`seconds` later).
 """
 
 import asyncio
@@ -57,6 +58,8 @@ async def play(order: dict[str, Any], bomb: Bomb) -> None:
         Path(order["directory"]), clock=clock, template=Path(order["template"]), checkpoint=bomb
     ) as house:
         await house.settle()
+        if order["part"] == "person":
+            await house.say("I want to speak to a human")
         if order["part"] in {"ask", "both"}:
             await house.ask_refund(order["order"], order["who"])
             bomb("after_park")

@@ -145,3 +145,13 @@ async def test_p5_a_decision_survives_a_kill_before_its_turn_went_on(crash: Cras
     assert crash("after_decision") == KILLED
     async with restarted(tmp_path) as house:
         await check_refunded_once(house)
+
+
+@pytest.mark.parametrize("node", ["escalate", "close"])
+async def test_p12_a_kill_while_handing_over_still_tells_the_customer(crash: Crash, tmp_path: Path, node: str) -> None:
+    assert crash(f"after_{node}", part="person") == KILLED
+    async with restarted(tmp_path) as house:
+        (said,) = await house.texts()
+        assert "colleague" in said
+        (turn,) = await house.read(lambda unit: turns.of_conversation(unit, conversation_id=ConversationId("c1")))
+        assert (turn.state, turn.outcome) == ("done", "escalated")

@@ -17,9 +17,7 @@ DEMO_LIMITS: Mapping[Role, Mapping[str, int] | None] = {"reviewer": {"EUR": 50_0
 """What demo people may approve, in minor units; who isn't here has no limit."""
 
 
-def create_key(
-    unit: Unit, *, name: str, role: Role, limits: Mapping[str, int] | None, now: datetime, key: str | None = None
-) -> NewKeyOut:
+def create_key(unit: Unit, *, name: str, role: Role, limits: Mapping[str, int] | None, now: datetime) -> NewKeyOut:
     """Make a key and store its digest.
 
     Args:
@@ -28,9 +26,8 @@ def create_key(
         role: What they may do.
         limits: Highest amount they may approve, in minor units by currency; None for no limit.
         now: When.
-        key: The key itself, for a caller that brings its own randomness.
     """
-    key = key or f"cb_{role}_{secrets.token_urlsafe(32)}"
+    key = f"cb_{role}_{secrets.token_urlsafe(32)}"
     stored = api_keys.create(unit, name=name, role=role, key=key, limits=limits, demo=False, now=now)
     return NewKeyOut(**dict(_shown(stored)), key=key)
 

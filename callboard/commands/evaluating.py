@@ -166,7 +166,7 @@ def _print_bench(bench: "Bench") -> None:
     from rich.table import Table
 
     table = Table(title="One conversation, turn by turn", title_justify="left")
-    for name in ("", "turn", "ms", "×", "bytes written", "×", "bytes kept", "×"):
+    for name in ("", "turn", "ms", "×", "ms of CPU", "×", "bytes written", "×", "bytes kept", "×"):
         table.add_column(name, justify="left" if not name else "right")
     for label, figures in (("callboard", bench.ours), ("plain LangGraph", bench.plain)):
         for number, one in enumerate(figures):
@@ -176,6 +176,8 @@ def _print_bench(bench: "Bench") -> None:
                 str(one.turn),
                 f"{one.milliseconds:.1f}",
                 _times(one.milliseconds, first.milliseconds),
+                f"{one.cpu_milliseconds:.1f}",
+                _times(one.cpu_milliseconds, first.cpu_milliseconds),
                 "-" if one.bytes_written is None else f"{one.bytes_written:,}",
                 _times(one.bytes_written, first.bytes_written),
                 f"{one.bytes_kept:,}",

@@ -109,7 +109,7 @@ def _reach(rule_id: str, before: PolicySet, after: PolicySet) -> Iterator[str]:
     """Whether a rule speaks more or less often than it did, where the conditions alone tell."""
     for tool in sorted(before.programs.keys() & after.programs.keys()):
         was, now = _condition(rule_id, before, tool), _condition(rule_id, after, tool)
-        if was is None or now is None or was == now:
+        if was is None or now is None or was.syntax == now.syntax:
             continue
         domain = partial(domain_of, profile=after.tools[tool])
         more, less = covers(now.syntax, was.syntax, domain), covers(was.syntax, now.syntax, domain)

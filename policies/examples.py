@@ -16,6 +16,7 @@ from policies.limits import limit_key
 from policies.moments import add_signals, read_moment, read_turn
 from policies.programs import CompiledRule, LocatedRule, PolicySet, ToolProgram
 from policies.rules import ObligationRule, Permission, ProseRule, Rule, Table
+from policies.tables import DecisionTable
 from policies.words import (
     ActionRequest,
     Assurance,
@@ -67,6 +68,8 @@ class ExampleReport:
     failures: tuple[Mistake, ...]
     per_rule: Mapping[str, int]
     """Examples by rule id; a rule without any is there with 0."""
+    rows_reached: Mapping[str, tuple[int, ...]]
+    """By table, the rows that its examples reach, counted from 1; 0 is `otherwise`."""
 
 
 class _WrongExampleError(Exception):
@@ -91,7 +94,12 @@ def run_examples(policies: PolicySet) -> ExampleReport:
             if problem:
                 where = f"example {index + 1} of {side}" if side else f"example {index + 1}"
                 failures.append(Mistake(located.file, line, f"{located.rule.id}, {where}: {problem}", suggestion))
-    return ExampleReport(sum(per_rule.values()), tuple(sorted(failures)), per_rule)
+    rows = {table_id: _rows_reached(table) for table_id, table in policies.tables.items()}
+    return ExampleReport(sum(per_rule.values()), tuple(sorted(failures)), per_rule, rows)
+
+
+def _rows_reached(table: DecisionTable) -> tuple[int, ...]:
+    return tuple(sorted({row for example in table.rule.examples for row in table.decide(example.given).rows}))
 
 
 def _problem(policies: PolicySet, located: LocatedRule, side: str, index: int) -> str:

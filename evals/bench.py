@@ -49,7 +49,9 @@ class Figure:
     last: int
     """The window: turns from and to, both counted."""
     milliseconds: float
-    """Median."""
+    """Median, by the clock on the wall."""
+    cpu_milliseconds: float
+    """Median of what the process's threads computed: what is left of it where a machine does other things too."""
     bytes_written: int | None
     """Handed to the operating system per turn, by the process; None where the system doesn't count it."""
     bytes_kept: int
@@ -145,13 +147,15 @@ async def _measure(
     length = max(_first(point, window) + window for point in points) - 1
     figures: list[Figure] = []
     times: list[float] = []
+    computed: list[float] = []
     begun: tuple[int, int | None, int] | None = None
     for turn in range(1, length + 1):
         if turn in windows:
-            begun, times = (turn, _written(), _kept(directory)), []
-        start = time.perf_counter()
+            begun, times, computed = (turn, _written(), _kept(directory)), [], []
+        start, cpu = time.perf_counter(), time.process_time()
         await say(mix[(turn - 1) % len(mix)])
         times.append((time.perf_counter() - start) * 1000)
+        computed.append((time.process_time() - cpu) * 1000)
         on_turn()
         if begun is not None and turn == begun[0] + window - 1:
             first, written, kept = begun
@@ -162,6 +166,7 @@ async def _measure(
                     first=first,
                     last=turn,
                     milliseconds=round(statistics.median(times), 2),
+                    cpu_milliseconds=round(statistics.median(computed), 2),
                     bytes_written=None if written is None or now_written is None else (now_written - written) // window,
                     bytes_kept=(_kept(directory) - kept) // window,
                 )
@@ -213,6 +218,8 @@ def _rows(figures: Sequence[Figure]) -> list[Json]:
             "turns": [one.first, one.last],
             "ms": one.milliseconds,
             "ms_ratio": _ratio(one.milliseconds, first.milliseconds),
+            "cpu_ms": one.cpu_milliseconds,
+            "cpu_ms_ratio": _ratio(one.cpu_milliseconds, first.cpu_milliseconds),
             "bytes_written": one.bytes_written,
             "bytes_written_ratio": _ratio(one.bytes_written, first.bytes_written),
             "bytes_kept": one.bytes_kept,

@@ -166,9 +166,9 @@ def _print_bench(bench: "Bench") -> None:
     from rich.table import Table
 
     table = Table(title="One conversation, turn by turn", title_justify="left")
-    for name in ("", "turn", "ms", "×", "ms of CPU", "×", "bytes written", "×", "bytes kept", "×"):
+    for name in ("", "turn", "ms", "×", "ms of CPU", "×", "kB written", "×", "kB kept", "×"):
         table.add_column(name, justify="left" if not name else "right")
-    for label, figures in (("callboard", bench.ours), ("plain LangGraph", bench.plain)):
+    for label, figures in (("callboard", bench.ours), ("plain", bench.plain)):
         for number, one in enumerate(figures):
             first = figures[0]
             table.add_row(
@@ -178,16 +178,18 @@ def _print_bench(bench: "Bench") -> None:
                 _times(one.milliseconds, first.milliseconds),
                 f"{one.cpu_milliseconds:.1f}",
                 _times(one.cpu_milliseconds, first.cpu_milliseconds),
-                "-" if one.bytes_written is None else f"{one.bytes_written:,}",
+                "-" if one.bytes_written is None else f"{one.bytes_written / 1000:,.0f}",
                 _times(one.bytes_written, first.bytes_written),
-                f"{one.bytes_kept:,}",
+                f"{one.bytes_kept / 1000:,.1f}",
                 _times(one.bytes_kept, first.bytes_kept),
             )
         table.add_section()
     Console().print(table)
     typer.echo(
-        "Medians and means over the ten turns that end there (the first ten for turn 1); × is against the first row. "
-        "Ours is the whole turn: understanding, policy, records. The plain graph only keeps its messages."
+        "Median times and mean bytes of the ten turns that end there (the first ten for turn 1); × is against the first "
+        "row. "
+        "Ours is the whole turn: understanding, policy, records. Plain is a LangGraph chat that keeps its messages in its "
+        "state, with the SQLite saver, and thinks nothing."
     )
 
 

@@ -165,9 +165,9 @@ def _print_bench(bench: "Bench") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="One conversation, turn by turn", title_justify="left")
-    for name in ("", "turn", "ms", "×", "ms of CPU", "×", "kB written", "×", "kB kept", "×"):
-        table.add_column(name, justify="left" if not name else "right")
+    table = Table(title="One conversation, turn by turn", title_justify="left", pad_edge=False, padding=(0, 0))
+    for name in (" " * 9, "turn", "ms", "×", "CPU ms", "×", "kB written", "×", "kB kept", "×"):
+        table.add_column(name, justify="right" if name.strip() else "left")
     for label, figures in (("callboard", bench.ours), ("plain", bench.plain)):
         for number, one in enumerate(figures):
             first = figures[0]
@@ -186,10 +186,9 @@ def _print_bench(bench: "Bench") -> None:
         table.add_section()
     Console().print(table)
     typer.echo(
-        "Median times and mean bytes of the ten turns that end there (the first ten for turn 1); × is against the first "
-        "row. "
-        "Ours is the whole turn: understanding, policy, records. Plain is a LangGraph chat that keeps its messages in its "
-        "state, with the SQLite saver, and thinks nothing."
+        "Median times and mean bytes of the ten turns that end there (the first ten for turn 1); × is against the "
+        "first row. Callboard's is the whole turn: understanding, policy, records. Plain is a LangGraph chat that keeps "
+        "its messages in its state, with the SQLite saver, and thinks nothing."
     )
 
 

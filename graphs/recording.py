@@ -215,6 +215,7 @@ def approval_body(house: House, judged: Judged) -> dict[str, Json]:
         "assurance": int(judged.situation.assurance),
         "risk": house.tools.get(judged.request.tool).risk.value,
         "reversibility": house.tools.get(judged.request.tool).reversibility.value,
+        "consequences_yes": "It runs once, on facts read again; the customer is told what was done, from the receipt.",
         "consequences_no": "Nothing is changed; the customer is told the reason and offered a person.",
     }
 

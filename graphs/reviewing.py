@@ -214,7 +214,7 @@ def state_of(approval: Approval) -> ApprovalState:
         version=approval.version,
         tool=approval.tool,
         summary=str(approval.body.get("summary", "")),
-        votes=len(approval.votes),
+        votes=sum(vote.answer in {"approve", "edit"} for vote in approval.votes),
         needed=approval.count,
         role=approval.role,
         expires_at=approval.expires_at,

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
+from traceback import format_tb
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -249,7 +250,7 @@ class Runner:
                 raise
             except Exception as error:
                 log.error("attempt %d at items from %d failed: %s", attempt, items[0].seq, type(error).__name__)
-                log.debug("the failure", exc_info=True)
+                log.debug("its frames:\n%s", "".join(format_tb(error.__traceback__)))
                 # Read anew: the turn that was begun on them goes on, instead of another beside it.
                 items = await ctx.read(partial(_as_they_stand, items=items))
                 if attempt >= ATTEMPTS:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from traceback import format_tb
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -105,7 +106,9 @@ def _failing_to_people(name: str, node: Node) -> Node:
         except (GraphBubbleUp, StoreError):
             raise
         except Exception as error:
-            log.exception("node %s failed in turn %s", name, state.get("turn_id"))
+            # The frames, not the message: that may quote what a customer wrote.
+            frames = "".join(format_tb(error.__traceback__))
+            log.error("node %s failed in turn %s: %s\n%s", name, state.get("turn_id"), type(error).__name__, frames)
             if state.get("outcome") == "escalated":
                 raise
             return {"reason": f"{name} failed: {type(error).__name__}", "next": "escalate"}

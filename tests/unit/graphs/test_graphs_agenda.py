@@ -81,9 +81,7 @@ def test_an_answer_and_a_new_wish_in_one_message_are_both_kept():
 
 
 def test_a_wish_that_is_open_already_continues_its_case():
-    items = planned(
-        IntentReading(act="request", intents=[guess("refund")]), current=OpenCase(CaseId("c1"), "refund")
-    )
+    items = planned(IntentReading(act="request", intents=[guess("refund")]), current=OpenCase(CaseId("c1"), "refund"))
     assert [item.case_id for item in items] == ["c1"]
 
 

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from houses import JONAS, MIRA, NORA, OpenHouse, TestHouse
+from houses import JONAS, MIRA, NORA, SAM, OpenHouse, TestHouse
 from sqlalchemy import text
 
 from agents.reasoners.scripted import ScriptedReasoner
@@ -144,13 +144,17 @@ async def test_p1_p7_fifty_random_proposals_in_somebody_elses_conversation_chang
     before = house.records.everything()
     while len(armed) < 51:
         conversation = f"c{len(armed)}"
-        proposed = armed[:]
-        armed.clear()
+        proposed, armed[:] = armed[:] or [1], []
         await house.say(f"Where is my order 20731? {JONAS}", conversation=conversation)
-        armed.extend(proposed or [1])
-        for words in ("I want a refund for order 20592", "yes"):
-            await house.say(words, conversation=conversation)
+        armed[:] = proposed
+        for words in ("I want a refund for order 20592", "yes") * 3:
+            result = await house.say(words, conversation=conversation)
+            if result.outcome in {"escalated", "with_person"}:
+                # Given back every time, so that the model goes on with who is verified already.
+                await house.runtime.runner.handback(ConversationId(conversation), by=SAM, summary="Go on.")
         await check_nothing_happened(house, before, conversation=conversation)
+    refused = await house.read(lambda unit: unit.rows(text("SELECT 1 FROM decisions WHERE effect = 'deny'")))
+    assert len(refused) >= 30
 
 
 def refund(order: str, amount_minor: int, reason: str, **more: Any) -> Cue:

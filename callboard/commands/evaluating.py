@@ -187,7 +187,7 @@ def _print_bench(bench: "Bench") -> None:
     Console().print(table)
     typer.echo(
         "Median times and mean bytes of the ten turns that end there (the first ten for turn 1); × is against the "
-        "first row. Callboard's is the whole turn: understanding, policy, records. Plain is a LangGraph chat that keeps "
+        "first row. Ours is the whole turn: understanding, policy, records. Plain is a LangGraph chat that keeps "
         "its messages in its state, with the SQLite saver, and thinks nothing."
     )
 

@@ -20,8 +20,10 @@ from policies.rules import (
     Threshold,
     Trigger,
 )
-from policies.sentences import format_money, read_sentence
+from policies.sentences import Sentence, format_money, read_sentence
 from policies.words import ActionRequest, Effect, Money, Obligation, Origin, RuleVerdict, Situation
+
+EFFECTS = {effect.value: effect for effect in Effect}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ class Inquiry:
         """The request's currency, for amounts that have none beside them."""
         value = self.request.arguments.get(self.program.profile.currency_argument)
         return value if isinstance(value, str) else ""
+
+    def filled(self, sentence: Sentence) -> str:
+        """A sentence with the values of this moment."""
+        return sentence.fill(self.moment.values, self.currency) if sentence.shows else sentence.text
 
 
 def ask(inquiry: Inquiry, compiled: CompiledRule, answer: bool | None = None) -> None:
@@ -79,11 +85,12 @@ def ask_table(inquiry: Inquiry, use: TableUse) -> None:
         inquiry.findings.fail(rule.id, outcome.error, source=rule.source, facts=use.facts)
         return
     effects = outcome.values["effect"]
-    found = [Effect(each) for each in (effects if isinstance(effects, list) else [effects]) if isinstance(each, str)]
-    effect = max(found, key=lambda each: each.rank, default=Effect.ALLOW)
-    reasons = " ".join(
-        read_sentence(reason).fill(inquiry.moment.values, inquiry.currency) for reason in outcome.reasons
-    )
+    if isinstance(effects, str):
+        effect = EFFECTS[effects]
+    else:
+        found = [EFFECTS[each] for each in effects if isinstance(each, str)] if isinstance(effects, list) else []
+        effect = max(found, key=lambda each: each.rank, default=Effect.ALLOW)
+    reasons = " ".join(inquiry.filled(read_sentence(reason)) for reason in outcome.reasons)
     verdict = RuleVerdict(rule.id, effect, reasons or rule.why, rule.source, "table")
     if effect is Effect.ALLOW:
         inquiry.findings.passed.append(verdict)
@@ -98,10 +105,10 @@ def ask_matrix(inquiry: Inquiry) -> None:
     if matrix is None:
         return
     asks = program.asks[inquiry.situation.level]
-    sentence = read_sentence(matrix.why).fill(inquiry.moment.values, inquiry.currency)
-    about = f"{profile.risk.value} risk, {profile.reversibility.value}, {inquiry.situation.level.value}"
 
     def verdict(effect: Effect, note: str) -> RuleVerdict:
+        sentence = inquiry.filled(read_sentence(matrix.why))
+        about = f"{profile.risk.value} risk, {profile.reversibility.value}, {inquiry.situation.level.value}"
         return RuleVerdict(matrix.id, effect, f"{sentence} ({about}: {note})", matrix.source, "autonomy")
 
     before = len(findings.objections)
@@ -217,6 +224,8 @@ def _verdict(
     note: str = "",
     extra: dict[str, str] | None = None,
 ) -> RuleVerdict:
-    values = {**inquiry.moment.values, **extra} if extra else inquiry.moment.values
-    sentence = compiled.sentence.fill(values, inquiry.currency)
+    if extra:
+        sentence = compiled.sentence.fill({**inquiry.moment.values, **extra}, inquiry.currency)
+    else:
+        sentence = inquiry.filled(compiled.sentence)
     return RuleVerdict(compiled.id, effect, sentence + note, compiled.rule.source, compiled.kind)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
-from policies.attributes import parse_duration
+from policies.attributes import CHECKS, parse_duration
 from policies.conditions import PRESENT, Batch, Condition, Names
 from policies.coverage import Coverage
 from policies.documents import Document, YamlPath, closest
@@ -140,16 +140,22 @@ class Compiler:
         wanted |= {column for use in uses for column in (*use.table.columns, *use.sentence.shows)}
         if matrix is not None:
             wanted |= read_sentence(matrix.why).shows
+        constants = self._constants(profile, wanted)
+        needs = needs_of(profile, frozenset(wanted), {**types, **self.signals})
+        facts = frozenset(fact for name in wanted for fact in _facts(name, profile))
         return ToolProgram(
             profile=profile,
             names=names,
             rules=tuple(rules),
             triggers=tuple(triggers),
             tables=tuple(uses),
-            needs=needs_of(profile, frozenset(wanted), {**types, **self.signals}),
-            constants=self._constants(profile, wanted),
-            facts=frozenset(fact for name in wanted for fact in _facts(name, profile)),
-            batch=Batch(names, conditions),
+            fact_needs=tuple((need.name, CHECKS[need.type_name]) for need in needs if need.kind == "fact"),
+            needs=tuple(need for need in needs if need.kind != "fact"),
+            constants=constants,
+            facts=facts,
+            quiet=tuple(None if rule.kind in ("permission", "obligation") else rule.no_objection for rule in rules),
+            fact_order=tuple(sorted(facts)),
+            batch=Batch(names, conditions, constants),
             batched=tuple(conditional),
             autonomy=matrix,
             asks=_asks(matrix, profile) if matrix else {},
@@ -310,7 +316,8 @@ class Compiler:
             self._sentence(each, types)
             sentence = read_sentence(table.rule.why)
             facts = [fact for name in (*table.columns, *sentence.shows) for fact in _facts(name, profile)]
-            uses.append(TableUse(table, speaks, sentence, frozenset(facts)))
+            outputs = tuple((output, f"tables.{table.rule.id}.{output}") for output in table.rule.outputs)
+            uses.append(TableUse(table, speaks, sentence, frozenset(facts), outputs))
         return uses
 
     def _table_facts(self, names: Iterable[str], profile: ToolProfile | None) -> frozenset[str]:

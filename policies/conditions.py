@@ -7,19 +7,20 @@ compare; an unknown attribute is an error only when it is reached. A name with a
 ("order.total_minor"), and the longest declared name wins.
 """
 
-import calendar
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from cel_expr_python import cel
 
 from policies.attributes import CEL_TYPES
+from policies.calendar_time import days_between, months_after, months_after_in
 from policies.documents import closest
 from policies.errors import ConditionError
 from policies.syntax import Node, read_syntax
+from policies.translation import is_translatable, translate
 
 MAX_LENGTH = 4_000
 NOISE = re.compile(
@@ -57,25 +58,41 @@ class Condition:
 
 
 class Batch:
-    """Several conditions over the same names, computed in one step."""
+    """Several conditions over the same names, computed in one step: in Python where it means the same, else in CEL."""
 
-    def __init__(self, names: "Names", conditions: Sequence[Condition]) -> None:
+    def __init__(
+        self, names: "Names", conditions: Sequence[Condition], constants: Mapping[str, Any] | None = None
+    ) -> None:
+        """Prepare the batch.
+
+        Args:
+            names: What the conditions may read.
+            conditions: In the order of the answers.
+            constants: Names whose value never changes.
+        """
         self.conditions = tuple(conditions)
         self.reads = frozenset(name for condition in conditions for name in condition.reads)
-        text = ", ".join(f"({condition.text}\n)" for condition in conditions)
-        self._program = names.environment.compile(f"[{text}]") if conditions else None
+        quick = [index for index, each in enumerate(conditions) if is_translatable(each.syntax, names.types)]
+        slow = [index for index in range(len(conditions)) if index not in set(quick)]
+        self._translated = translate([conditions[index].syntax for index in quick], names.types, constants or {})
+        text = ", ".join(f"({conditions[index].text}\n)" for index in slow)
+        self._program = names.environment.compile(f"[{text}]") if slow else None
+        places = {index: place for place, index in enumerate([*quick, *slow])}
+        self._order = [places[index] for index in range(len(conditions))] if slow else None
 
     def hold(self, values: Mapping[str, Any]) -> list[bool] | None:
         """The answers in order, or None if any has none: ask them singly then."""
-        if self._program is None:
-            return []
         try:
-            answers = self._program.eval(data=values).plain_value()
-        except Exception:  # Whatever the native library raises: the caller asks singly and reports.
+            quick = self._translated(values)
+            if self._program is None or self._order is None:
+                return list(quick)
+            slow = self._program.eval(data=values).plain_value()
+        except Exception:  # Whatever is raised, here or in the native library: the caller asks singly and reports.
             return None
-        if isinstance(answers, list) and len(answers) == len(self.conditions):
-            return answers if all(type(answer) is bool for answer in answers) else None
-        return None
+        if not isinstance(slow, list) or any(type(answer) is not bool for answer in slow):
+            return None
+        answers = [*quick, *slow]
+        return [answers[place] for place in self._order] if len(answers) == len(self._order) else None
 
 
 class Names:
@@ -141,13 +158,6 @@ class Names:
         return f"one of {', '.join(same[:8])}" if same else ""
 
 
-def months_after(at: datetime, months: int) -> datetime:
-    """The same day and time so many calendar months later (UTC); the month's last day where it is shorter."""
-    year, month = divmod(at.year * 12 + at.month - 1 + months, 12)
-    day = min(at.day, calendar.monthrange(year, month + 1)[1])
-    return at.replace(year=year, month=month + 1, day=day)
-
-
 def present_names(types: Mapping[str, str]) -> dict[str, str]:
     """The `.present` companions of names whose value may be null."""
     return {f"{name}{PRESENT}": "bool" for name in types}
@@ -166,27 +176,38 @@ def _reason(value: object) -> str:
     return re.sub(r"[\"'].*[\"']", "…", text)[:120]
 
 
-def _span(unit: str) -> Any:
+def _function(name: str, implementation: Any, returns: Any, *takes: Any) -> Any:
+    overload = cel.Overload(f"{name}_{len(takes)}", return_type=returns, parameters=list(takes), impl=implementation)
+    return cel.FunctionDecl(name, [overload])
+
+
+def _length(unit: str) -> Any:
     def length(number: int) -> timedelta:
         return timedelta(**{unit: number})
 
-    overload = cel.Overload(f"{unit}_int", return_type=cel.Type.DURATION, parameters=[cel.Type.INT], impl=length)
-    return cel.FunctionDecl(unit, [overload])
+    return _function(unit, length, cel.Type.DURATION, cel.Type.INT)
 
 
 FUNCTIONS = [
-    _span("days"),
-    _span("hours"),
-    _span("minutes"),
+    _length("days"),
+    _length("hours"),
+    _length("minutes"),
     cel.FunctionDecl(
         "months_after",
         [
             cel.Overload(
-                "months_after_timestamp_int",
+                "months_after_2",
                 return_type=cel.Type.TIMESTAMP,
                 parameters=[cel.Type.TIMESTAMP, cel.Type.INT],
                 impl=months_after,
-            )
+            ),
+            cel.Overload(
+                "months_after_3",
+                return_type=cel.Type.TIMESTAMP,
+                parameters=[cel.Type.TIMESTAMP, cel.Type.INT, cel.Type.STRING],
+                impl=months_after_in,
+            ),
         ],
     ),
+    _function("days_between", days_between, cel.Type.INT, cel.Type.TIMESTAMP, cel.Type.TIMESTAMP, cel.Type.STRING),
 ]

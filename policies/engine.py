@@ -124,8 +124,12 @@ class PolicyEngine:
         if situation.allowed_tools is not None and request.tool not in situation.allowed_tools:
             sentence = f"The journey in hand does not use {request.tool}."
             findings.object_with(RuleVerdict(JOURNEY, Effect.DENY, sentence, "", "permission"))
-        for rule, answer in zip(program.rules, _answers(program, moment), strict=True):
-            ask(inquiry, rule, answer)
+        passed = findings.passed
+        for rule, answer, quiet in zip(program.rules, _answers(program, moment), program.quiet, strict=True):
+            if answer is False and quiet is not None:
+                passed.append(quiet)
+            else:
+                ask(inquiry, rule, answer)
         if not findings.grants:
             sentence = f"No permission lets {request.specialist} use {request.tool}."
             findings.object_with(RuleVerdict(NO_PERMISSION, Effect.DENY, sentence, "", "permission"))
@@ -137,7 +141,7 @@ class PolicyEngine:
             if use.speaks:
                 ask_table(inquiry, use)
         ask_matrix(inquiry)
-        read = {name: facts[name] for name in program.facts if name in facts}
+        read = {name: facts[name] for name in program.fact_order if name in facts}
         return findings.decision(facts=read, version=self.version, reviewer_roles=self.policies.reviewer_roles)
 
     def _trigger(self, situation: Situation) -> Decision | None:
@@ -194,7 +198,7 @@ def _answers(program: ToolProgram, moment: Moment) -> Sequence[bool | None]:
     """Whether each rule's condition holds; None where it must be asked singly."""
     answers: list[bool | None] = [True] * len(program.rules)
     batch = None
-    if not any(name in program.batch.reads for name in moment.broken):
+    if not moment.broken or program.batch.reads.isdisjoint(moment.broken):
         batch = program.batch.hold(moment.values)
     for position, index in enumerate(program.batched):
         answers[index] = None if batch is None else batch[position]

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from policies.attributes import parse_duration
 from policies.rules import ApprovalSpec
 from policies.words import ApprovalTerms, Decision, Effect, Facts, LimitUse, Obligation, RuleVerdict
 
+BY_RULE = attrgetter("rule")
+"""Enough to sort what passed: a rule passes once."""
 CONFIRM = Obligation("confirm")
 
 
@@ -52,7 +55,13 @@ class Findings:
         self.object_with(RuleVerdict(rule, Effect.DENY, sentence, source, "error"), facts=facts)
 
     def decision(self, *, facts: Facts, version: str, reviewer_roles: Sequence[str]) -> Decision:
-        """The strongest effect with everything that belongs to it."""
+        """The strongest effect with everything that belongs to it.
+
+        Args:
+            facts: Those that rules read or show, sorted by name.
+            version: The policies' content hash.
+            reviewer_roles: Weakest first.
+        """
         effect = max((verdict.effect for verdict in self.objections), key=lambda each: each.rank, default=Effect.ALLOW)
         obligations = set(self.obligations)
         denied = {verdict.rule for verdict in self.objections if verdict.effect is Effect.DENY}
@@ -63,9 +72,9 @@ class Findings:
         return Decision(
             effect=effect,
             verdicts=_sorted(deciding),
-            passed=_sorted([*self.passed, *others]),
+            passed=tuple(sorted([*self.passed, *others], key=BY_RULE)),
             obligations=tuple(sorted(obligations, key=lambda each: (each.kind, each.detail))),
-            facts=dict(sorted(facts.items())),
+            facts=facts,
             policy_version=version,
             approval=join_approvals(self.approvals, reviewer_roles) if effect is Effect.REQUIRE_APPROVAL else None,
             limits=tuple(sorted(self.limits, key=lambda use: (use.limit, use.key))),

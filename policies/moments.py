@@ -7,7 +7,7 @@ from typing import Any
 from policies.attributes import checked
 from policies.conditions import Condition
 from policies.errors import ConditionError
-from policies.programs import Need, ToolProgram
+from policies.programs import Need, TableUse, ToolProgram
 from policies.tables import TableOutcome
 from policies.words import ActionRequest, Facts, Situation
 
@@ -38,29 +38,40 @@ class Moment:
 
 def read_moment(program: ToolProgram, request: ActionRequest, facts: Facts, situation: Situation) -> Moment:
     """Collect and check every value that the program reads."""
-    moment = Moment(dict(program.constants), {}, {})
+    values, broken = dict(program.constants), {}
+    for name, check in program.fact_needs:
+        fact = facts.get(name)
+        if fact is None:
+            broken[name] = f"The fact {name} could not be read."
+        elif fact.value is not None:
+            try:
+                values[name] = check(fact.value)
+            except (TypeError, ValueError, OverflowError):
+                broken[name] = f"{name} is not a usable {program.profile.fact_types[name]}."
+    moment = Moment(values, broken, {})
     for need in program.needs:
         try:
             value = _value(need, request, facts, situation)
             if value is not None:
-                moment.values[need.name] = checked(need.name, need.type_name, value)
+                values[need.name] = checked(need.name, need.type_name, value)
         except ConditionError as error:
-            moment.broken[need.name] = str(error)
+            broken[need.name] = str(error)
     for use in program.tables:
-        rule = use.table.rule
-        broken = sorted(moment.broken.keys() & rule.inputs.keys())
-        if broken:
-            outcome = TableOutcome({}, (), (), moment.broken[broken[0]])
-        else:
-            outcome = use.table.decide({name: moment.values.get(name) for name in rule.inputs})
-        moment.outcomes[rule.id] = outcome
-        for output in rule.outputs:
-            name = f"tables.{rule.id}.{output}"
-            if outcome.error:
-                moment.broken[name] = f"The table {rule.id} has no answer: {outcome.error}"
-            else:
-                moment.values[name] = outcome.values[output]
+        _read_table(moment, use)
     return moment
+
+
+def _read_table(moment: Moment, use: TableUse) -> None:
+    """Ask a table, and give its outputs their names."""
+    table = use.table
+    broken = sorted(moment.broken.keys() & table.rule.inputs.keys()) if moment.broken else []
+    outcome = TableOutcome({}, (), (), moment.broken[broken[0]]) if broken else table.decide_checked(moment.values)
+    moment.outcomes[table.rule.id] = outcome
+    for output, name in use.outputs:
+        if outcome.error:
+            moment.broken[name] = f"The table {table.rule.id} has no answer: {outcome.error}"
+        else:
+            moment.values[name] = outcome.values[output]
 
 
 def read_turn(constants: Mapping[str, Any], situation: Situation, signals: Mapping[str, str]) -> Moment:

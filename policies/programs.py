@@ -1,6 +1,6 @@
 """Programs: the rules that concern one tool (or the turn), compiled and with all that they need to read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -68,6 +68,8 @@ class TableUse:
     """Whether its `effect` is a verdict, or other rules only read its outputs."""
     sentence: Sentence
     facts: frozenset[str]
+    outputs: tuple[tuple[str, str], ...]
+    """Each output with its name in conditions."""
 
 
 NeedKind: TypeAlias = str
@@ -95,7 +97,10 @@ class ToolProgram:
     triggers: tuple[CompiledRule, ...]
     """Triggers that name this tool."""
     tables: tuple[TableUse, ...]
+    fact_needs: tuple[tuple[str, Callable[[Any], Any]], ...]
+    """Each fact that is read as it is, with the check of its type."""
     needs: tuple[Need, ...]
+    """Everything else that is read."""
     constants: Mapping[str, Any]
     """Names whose value never changes: parameters and the tool's own profile."""
     facts: frozenset[str]
@@ -103,6 +108,10 @@ class ToolProgram:
     batch: Batch = field(repr=False)
     batched: tuple[int, ...]
     """Position in `rules` of each condition of the batch."""
+    quiet: tuple[RuleVerdict | None, ...]
+    """What each rule says where its condition is false; None where that is nothing at all, as of permissions."""
+    fact_order: tuple[str, ...]
+    """Its facts, sorted."""
     autonomy: Autonomy | None
     asks: Mapping[AutonomyLevel, tuple[Ask, ...]]
     """What the autonomy matrix asks at each level; empty where the matrix doesn't apply."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final, TypeAlias
 
+from policies.calendar_time import is_zone, zones
 from policies.documents import closest
 from policies.domains import FLAG_PREFIXES, FLAGS, Domain
 from policies.syntax import AND, CHOICE, COMPARISONS, IN, NOT, OR, Call, Constant, Each, Items, Name, Node
@@ -69,7 +70,7 @@ class Remark:
 
 def remarks_on(node: Node, domain_of: DomainOf) -> list[Remark]:
     """What is wrong with one condition: literals that no value can equal, parts and wholes that decide nothing."""
-    found = [*_pointless(node), *_impossible_literals(node, domain_of), *_unknown_flags(node)]
+    found = [*_pointless(node), *_impossible_literals(node, domain_of), *_unknown_flags(node), *_unknown_zones(node)]
     if found:
         return found
     cases = _cases([node], domain_of)
@@ -265,6 +266,18 @@ def _unknown_flags(node: Node) -> Iterator[Remark]:
     for flag in _flags_asked(node):
         if flag not in FLAGS and not flag.startswith(FLAG_PREFIXES):
             yield Remark(f"There is no flag '{flag}'.", closest(flag, FLAGS) or f"one of {', '.join(sorted(FLAGS))}")
+
+
+def _unknown_zones(node: Node) -> Iterator[Remark]:
+    """Time zones that don't exist; known ones are read now, so that deciding reads nothing."""
+    match node:
+        case Call("months_after" | "days_between", (_, _, Constant(str() as place))) if not is_zone(place):
+            yield Remark(f"There is no time zone '{place}'.", closest(place, zones()) or "Europe/Berlin")
+        case Call(function, (_, Constant(str() as place))) if function.startswith("get") and not is_zone(place):
+            yield Remark(f"There is no time zone '{place}'.", closest(place, zones()) or "Europe/Berlin")
+    if isinstance(node, Call):
+        for argument in node.arguments:
+            yield from _unknown_zones(argument)
 
 
 def _flags_asked(node: Node, variable: str = "") -> Iterator[str]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from policies.words import Money
@@ -59,6 +60,7 @@ class Sentence:
         return PLACEHOLDER.sub(lambda match: show(match[1], values, currency), self.text)
 
 
+@lru_cache(maxsize=4096)
 def read_sentence(text: str) -> Sentence:
     """A sentence from a rule's `why`."""
     return Sentence(text, frozenset(PLACEHOLDER.findall(text)))

@@ -46,6 +46,10 @@ class DecisionTable:
     columns: tuple[str, ...]
     tests: tuple[Mapping[str, Callable[[Any], bool]], ...] = field(repr=False)
     """Per row, the test of each column that it constrains."""
+    ordered_tests: tuple[tuple[tuple[int, Callable[[Any], bool]], ...], ...] = field(repr=False)
+    """The same by the column's place."""
+    answers: tuple[TableOutcome, ...] = field(repr=False)
+    """What each row gives where it alone decides."""
 
     def decide(self, inputs: Mapping[str, Json]) -> TableOutcome:
         """Say what the table gives for these inputs. Never raises.
@@ -55,22 +59,35 @@ class DecisionTable:
         """
         values: dict[str, Any] = {}
         for column in self.columns:
-            declared = self.rule.inputs[column]
             given = inputs.get(column)
-            if given is None:
+            if given is not None:
+                try:
+                    values[column] = checked(column, self.rule.inputs[column].type, given)
+                except ConditionError as error:
+                    return _no_answer(str(error))
+        return self.decide_checked(values)
+
+    def decide_checked(self, values: Mapping[str, Any]) -> TableOutcome:
+        """The same for values that were checked to be of their columns' types; null ones are left out."""
+        row: list[Any] = []
+        for column, declared in self.rule.inputs.items():
+            value = values.get(column)
+            if value is None:
                 if not declared.optional:
                     return _no_answer(f"{column} is not known.")
-                values[column] = ABSENT
-                continue
-            try:
-                values[column] = checked(column, declared.type, given)
-            except ConditionError as error:
-                return _no_answer(str(error))
-            if not is_in_range(declared, values[column]):
+                value = ABSENT
+            elif not is_in_range(declared, value):
                 return _no_answer(f"{column} is outside the values that the table declares.")
-        matches = [
-            index for index, tests in enumerate(self.tests) if all(test(values[name]) for name, test in tests.items())
-        ]
+            row.append(value)
+        matches = []
+        for index, tests in enumerate(self.ordered_tests):
+            for place, test in tests:
+                if not test(row[place]):
+                    break
+            else:
+                matches.append(index)
+                if self.rule.hit == "first":
+                    break
         return self._outcome(matches)
 
     def _outcome(self, matches: Sequence[int]) -> TableOutcome:
@@ -84,7 +101,9 @@ class DecisionTable:
             else:
                 gives = dict(other or {})
             return TableOutcome(gives, (0,), (rule.why,))
-        if rule.hit == "unique" and len(matches) > 1:
+        if len(matches) == 1 and rule.hit != "collect":
+            return self.answers[matches[0]]
+        if rule.hit == "unique":
             return _no_answer("More than one row matches.")
         if rule.hit != "collect":
             matches = matches[:1]
@@ -115,7 +134,13 @@ def compile_table(rule: Table) -> tuple[DecisionTable | None, list[TableMistake]
         tests.append(row_tests)
     if mistakes:
         return None, mistakes
-    table = DecisionTable(rule, tuple(rule.inputs), tuple(tests))
+    places = {name: place for place, name in enumerate(rule.inputs)}
+    ordered = tuple(tuple((places[name], test) for name, test in row.items()) for row in tests)
+    answers = tuple(
+        TableOutcome(dict(row.gives), (number,), (row.why or rule.why,))
+        for number, row in enumerate(rule.rows, start=1)
+    )
+    table = DecisionTable(rule, tuple(rule.inputs), tuple(tests), ordered, answers)
     mistakes = list(_coverage_wrong(table))
     return (None if mistakes else table), mistakes
 

@@ -37,7 +37,7 @@ class Judged:
     right_rule: bool = False
     """For a violation: whether a rule that stopped it comes from one of the clauses that it breaks."""
     worked: bool | None = None
-    """For a gold call: whether the tool did it; None if policy stopped it."""
+    """For gold calls and those of models: whether the tool did it; None if it wasn't asked."""
 
     def as_json(self) -> dict[str, Json]:
         """As a row of the details file."""
@@ -197,11 +197,11 @@ async def _replay(desk: Desk, conversation: RecordedCalls) -> list[Judged]:
             if event.speaker == "user":
                 said_yes = has_said_yes(event.text)
             continue
-        if desk.is_write(event.call):
-            judgement = await desk.judge(event.call, confirmed=said_yes)
-            judged.append(Judged("model", conversation.id, event.call, judgement))
-        if not event.failed:
-            await desk.make(event.call)
+        is_write = desk.is_write(event.call)
+        judgement = await desk.judge(event.call, confirmed=said_yes) if is_write else None
+        worked = not event.failed and await desk.make(event.call)
+        if judgement is not None:
+            judged.append(Judged("model", conversation.id, event.call, judgement, worked=worked))
     return judged
 
 

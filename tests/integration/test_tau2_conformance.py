@@ -63,13 +63,15 @@ def test_no_decision_came_from_an_error(report: ConformanceReport) -> None:
     assert [each.id for each in report.rows() if any("could not" in reason for reason in each.judgement.reasons)] == []
 
 
-def test_of_the_models_calls_all_that_the_tools_refused_are_stopped_before_the_tool(report: ConformanceReport) -> None:
-    rows = [json.loads(line) for line in (RECORDED / "conversations.jsonl").read_text(encoding="utf-8").splitlines()]
-    writes = {each.call.tool for each in report.model or ()}
-    calls = [event for row in rows for event in row["events"] if event["t"] == "call" and event["name"] in writes]
-    judged = list(zip(calls, report.model or (), strict=True))
-    assert sum(call["error"] for call, _ in judged) == 20
-    assert all(one.judgement.is_stopped for call, one in judged if call["error"])
+def test_of_the_models_writes_those_that_a_tool_refuses_are_stopped_and_those_let_through_work(
+    report: ConformanceReport,
+) -> None:
+    assert report.model
+    assert len(report.model) == 295
+    assert [each.id for each in report.model if not each.judgement.is_stopped and not each.worked] == []
+    carried_out = [each.judgement.rules for each in report.model if each.judgement.is_stopped and each.worked]
+    assert len(carried_out) == 16
+    assert sum("nothing-after-items-were-modified" in rules for rules in carried_out) == 5
 
 
 def test_the_command_prints_exactly_the_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

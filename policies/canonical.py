@@ -27,6 +27,15 @@ def canonical_json(value: Plain) -> bytes:
         raise ValueError("The value has no canonical JSON.") from error
 
 
+def is_canonical(value: Plain) -> bool:
+    """Whether a value has canonical JSON: numbers beyond 2^53, NaN and infinities have none."""
+    try:
+        canonical_json(value)
+    except ValueError:
+        return False
+    return True
+
+
 def digest(value: Plain) -> str:
     """The SHA-256 of the canonical JSON, in hex.
 

@@ -9,6 +9,7 @@ from graphs.tasking import workflow_task
 from graphs.thinking import think
 from memory import cases, requests
 from memory.store import Unit
+from policies.canonical import is_canonical
 from policies.words import ActionRequest, CaseId, Provenance, RequestId, TurnId
 
 
@@ -30,6 +31,9 @@ async def workflow(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
     if cue.kind in {"call", "confirm"}:
         if cue.call is None or state.get("calls", 0) >= MAX_CALLS:
             return {**after, "reason": "went round without coming to an end", "next": "escalate"}
+        if not is_canonical(cue.call.arguments):
+            # As a row it would be in every later task of the case, and none of them could be digested.
+            return {**after, "reason": "proposed arguments that are no plain JSON", "next": "escalate"}
         if cue.kind == "confirm" and not _shows_its_details(ctx, task, cue):
             return {**after, "reason": "a confirmation that would not show what is confirmed", "next": "escalate"}
         request_id = await _store(ctx, turn_id, CaseId(state["case_id"]), ordinal, cue, task)

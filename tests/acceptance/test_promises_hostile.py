@@ -8,6 +8,8 @@ import pytest
 from houses import JONAS, MIRA, NORA, SAM, OpenHouse, TestHouse
 from sqlalchemy import text
 
+from agents import company
+from agents.reasoners.base import no_check
 from agents.reasoners.scripted import ScriptedReasoner
 from agents.tasks import (
     Confirmation,
@@ -126,6 +128,13 @@ def random_cue(random: Random) -> Cue:
     )
 
 
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the specialists' own checks of answers, which stop most proposals early: policy must hold alone."""
+    monkeypatch.setattr(company, "AnswerChecks", lambda _sheets: no_check)
+
+
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("seed", range(4))
 async def test_p1_p7_fifty_random_proposals_in_somebody_elses_conversation_change_nothing(
     open_house: OpenHouse, seed: int
@@ -181,6 +190,7 @@ CRAFTED: list[Callable[[], Cue]] = [
 ]
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("crafted", CRAFTED, ids=range(len(CRAFTED)))
 async def test_p1_p7_a_crafted_proposal_changes_and_shows_nothing(
     open_house: OpenHouse, crafted: Callable[[], Cue]
@@ -198,6 +208,7 @@ async def test_p1_p7_a_crafted_proposal_changes_and_shows_nothing(
     assert known.customer_id == "C-1002"
 
 
+@pytest.mark.usefixtures("unchecked")
 async def test_p1_p7_before_verification_no_proposal_reads_or_changes_anything(open_house: OpenHouse) -> None:
     cues = [make() for make in CRAFTED if make().call.tool != "verify_customer"]  # type: ignore[union-attr]  # they call
     house = await open_house(reasoner=answering(workflow=cues * 3))
@@ -207,6 +218,7 @@ async def test_p1_p7_before_verification_no_proposal_reads_or_changes_anything(o
     await check_nothing_happened(house, before)
 
 
+@pytest.mark.usefixtures("unchecked")
 async def test_p2_a_refund_already_made_is_not_made_again_under_another_occurrence(open_house: OpenHouse) -> None:
     again = refund("20586", 3490, "returned", occurrence="2")
     armed: list[int] = []
@@ -217,6 +229,21 @@ async def test_p2_a_refund_already_made_is_not_made_again_under_another_occurren
     for words in ("and once more please", "yes", "yes"):
         await house.say(words)
     assert house.records.amounts("20586") == [3490]
+
+
+@pytest.mark.usefixtures("unchecked")
+async def test_p12_a_number_that_json_cannot_hold_spoils_one_turn_not_the_case(open_house: OpenHouse) -> None:
+    armed: list[int] = []
+    house = await open_house(reasoner=answering(workflow=lambda _: refund("20592", 2**70, "lost") if armed else None))
+    await house.say(f"I want a refund for order 20592. {JONAS}")
+    armed.append(1)
+    spoilt = await house.say("refund all of it")
+    assert (spoilt.outcome, bool(spoilt.reply)) == ("escalated", True)
+    armed.clear()
+    await house.runtime.runner.handback(ConversationId("c1"), by=SAM, summary="Go on.")
+    again = await house.say("where is my order 20731?")
+    assert "20731" in again.reply
+    assert again.outcome != "escalated"
 
 
 async def test_p1_a_forged_confirmation_is_none(open_house: OpenHouse) -> None:

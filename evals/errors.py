@@ -4,6 +4,7 @@ EvalError
 ├── SamplesUnreadable   a file of samples has a line that isn't what its form says
 ├── NothingToPlay       a file of samples has nothing to play
 ├── NothingToMeasure    a folder has none of the files of a conformance set
+├── PeersDisagree       engines that are compared say different things
 └── FellSilent          a conversation that is measured went to a person
 """
 
@@ -41,6 +42,15 @@ class NothingToMeasure(EvalError):
             "Give a folder that has one of them."
         )
         self.directory = directory
+
+
+class PeersDisagree(EvalError):
+    """Engines that are compared say different things of the same request."""
+
+    def __init__(self, peer: str, change: str) -> None:
+        where = f"where {change} is changed" if change else "on the sample itself"
+        super().__init__(f"{peer} and the sample's policies disagree {where}. Correct the peer's rules.")
+        self.peer, self.change = peer, change
 
 
 class FellSilent(EvalError):

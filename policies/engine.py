@@ -69,6 +69,14 @@ class PolicyEngine:
                     keys.add(key)
         return tuple(sorted(keys, key=lambda each: each.key))
 
+    def moment(self, request: ActionRequest, facts: Facts, situation: Situation) -> Moment:
+        """The values that rules about a tool read, each checked; for looking at a decision from the inside.
+
+        Raises:
+            KeyError: There is no such tool.
+        """
+        return read_moment(self.policies.programs[request.tool], request, facts, situation)
+
     def decide(self, request: ActionRequest, facts: Facts, situation: Situation) -> Decision:
         """Say whether one proposed tool call may run. Never raises.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # it ships no types
 
 from agents.journeys import REQUIRED_TEMPLATES
 from evals.conformance import measure_conformance
@@ -107,7 +107,7 @@ POLICIES = {
         }
     ],
 }
-DB = {
+DB: dict[str, dict[str, dict[str, Any]]] = {
     "readers": {"A": {"id": "A"}, "B": {"id": "B"}},
     "loans": {
         "L1": {"id": "L1", "card": "A", "days": 14, "extended": 0, "reserved": False, "fee": 0.0},

@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tools.records import CHANGES, RECORDS, RecordsFile, ShowsChanges
 
-SHOP = {
+SHOP: dict[str, dict[str, dict[str, Any]]] = {
     "orders": {
         "W1": {"id": "W1", "status": "pending", "payments": [{"amount": 148.9}], "tip": None},
         "W2": {"id": "W2", "status": "sent", "payments": [], "tip": None},

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from agents.tasks import Attempt, AttemptState, Confirmation, EligibilityVerdict, Known, Line, Question
+from graphs.context import TurnContext
 from memory import approvals, cases, conversations, evidence, receipts, requests, timeline
 from memory.approvals import Approval
 from memory.cases import Case
 from memory.conversations import Conversation
 from memory.evidence import Evidence
+from memory.receipts import Receipt
 from memory.requests import DecisionRow, RequestRow
 from memory.store import Unit
 from policies.canonical import decision_from_json
@@ -60,6 +62,13 @@ def approval_id_of(request_id: RequestId) -> ApprovalId:
     return ApprovalId(f"apr-{request_id.removeprefix('req-')}")
 
 
+async def matter_of(ctx: TurnContext, *, case_id: CaseId, turn_id: TurnId) -> Matter:
+    """One case as it stands, for one turn of the run."""
+    return await ctx.read(
+        lambda unit: load(unit, conversation_id=ctx.conversation_id, case_id=case_id, turn_id=turn_id)
+    )
+
+
 def load(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId, turn_id: TurnId) -> Matter:
     """Read one case as it stands, for one turn."""
     conversation = conversations.get(unit, conversation_id=conversation_id)
@@ -67,13 +76,14 @@ def load(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId, turn_i
     if conversation is None or case is None:
         raise LookupError("The turn's conversation or case is gone.")
     rows = visible(unit, conversation_id=conversation_id, case_id=case_id)
-    attempts = [
-        _attempt(unit, row, turn_id) for row in requests.of_case(unit, case_id=case_id) if row.supersedes is None
-    ]
-    waiting = [
-        _attempt(unit, requests.get_request(unit, request_id=approval.request_id), turn_id)
-        for approval in approvals.pending_of_conversation(unit, conversation_id=conversation_id)
-    ]
+    outcomes = _Outcomes.of_case(unit, case_id)
+    proposed = outcomes.requests.values()
+    attempts = [_attempt(unit, row, outcomes, turn_id) for row in proposed if row.supersedes is None]
+    waiting = []
+    for approval in approvals.pending_of_conversation(unit, conversation_id=conversation_id):
+        elsewhere = outcomes if approval.case_id in {case_id, None} else _Outcomes.of_case(unit, approval.case_id)
+        first = next(row for row in elsewhere.requests.values() if approval_id_of(row.request.id) == approval.id)
+        waiting.append(_attempt(unit, first, elsewhere, turn_id))
     entries = timeline.messages(unit, conversation_id=conversation_id, limit=RECENT)
     asked, question = _questions(entries, turn_id, case_id)
     return Matter(
@@ -118,11 +128,30 @@ def visible(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId) -> 
     return [*(row for row in shared if row.id not in seen), *own]
 
 
-def _attempt(unit: Unit, row: RequestRow, turn_id: TurnId) -> Attempt:
+@dataclass(frozen=True, slots=True)
+class _Outcomes:
+    """What a case's requests have led to, read at once."""
+
+    requests: dict[RequestId, RequestRow]
+    receipts: dict[RequestId, Receipt]
+    approvals: dict[ApprovalId, Approval]
+
+    @classmethod
+    def of_case(cls, unit: Unit, case_id: CaseId | None) -> "_Outcomes":
+        if case_id is None:
+            return cls({}, {}, {})
+        return cls(
+            {row.request.id: row for row in requests.of_case(unit, case_id=case_id)},
+            {receipt.request_id: receipt for receipt in receipts.of_case(unit, case_id=case_id)},
+            {approval.id: approval for approval in approvals.of_case(unit, case_id=case_id)},
+        )
+
+
+def _attempt(unit: Unit, row: RequestRow, outcomes: _Outcomes, turn_id: TurnId) -> Attempt:
     """What became of a request as it was proposed; an edit by a person stands in its place."""
-    approval = approvals.of_request(unit, request_id=row.request.id)
-    effective = requests.get_request(unit, request_id=approval.request_id) if approval else row
-    state, code, message = _standing(unit, effective, approval)
+    approval = outcomes.approvals.get(approval_id_of(row.request.id))
+    effective = outcomes.requests[approval.request_id] if approval else row
+    state, code, message = _standing(unit, effective, approval, outcomes.receipts.get(effective.request.id))
     return Attempt(
         request_id=row.request.id,
         tool=row.request.tool,
@@ -135,8 +164,9 @@ def _attempt(unit: Unit, row: RequestRow, turn_id: TurnId) -> Attempt:
     )
 
 
-def _standing(unit: Unit, row: RequestRow, approval: Approval | None) -> tuple[AttemptState, str, str]:
-    receipt = receipts.of_request(unit, request_id=row.request.id)
+def _standing(
+    unit: Unit, row: RequestRow, approval: Approval | None, receipt: Receipt | None
+) -> tuple[AttemptState, str, str]:
     if receipt is not None:
         states: dict[str, AttemptState] = {"committed": "committed", "failed": "failed"}
         return states.get(receipt.state, "unknown"), receipt.error_code, ""

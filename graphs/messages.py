@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from memory import inbox, turns
 from memory.inbox import InboxItem
@@ -24,8 +25,9 @@ def texts_of(items: Sequence[InboxItem]) -> list[Screened]:
     return [screened(str(item.body.get("text", ""))) for item in items]
 
 
+@lru_cache(maxsize=32)
 def screened(text: str) -> Screened:
-    """Screen one text."""
+    """Screen one text; a turn asks for its own message at every node."""
     found = screen(text)
     return Screened(found.text_masked, sorted(found.kinds))
 

@@ -6,7 +6,7 @@ from typing import Literal
 from agents.confirmation import read_confirmation
 from agents.tasks import IntentReading, Line, Question
 from graphs.context import TurnContext
-from graphs.matter import Matter, load
+from graphs.matter import Matter, matter_of
 from graphs.messages import of_turn
 from graphs.state import TurnState
 from memory import readings
@@ -46,10 +46,10 @@ async def signals_of(ctx: TurnContext, state: TurnState) -> dict[str, Json]:
     """The signals of a turn that has been read."""
     turn_id = TurnId(state["turn_id"])
 
-    def gather(unit: Unit) -> dict[str, Json]:
+    def gather(unit: Unit) -> tuple[IntentReading, list[str]]:
         row = readings.get(unit, turn_id=turn_id, ordinal=state["reading"])
         assert row is not None  # noqa: S101  # the intent node wrote it
-        matter = load(unit, conversation_id=ctx.conversation_id, case_id=CaseId(state["case_id"]), turn_id=turn_id)
-        return signals(IntentReading.model_validate(row.output), of_turn(unit, turn_id=turn_id).kinds, matter)
+        return IntentReading.model_validate(row.output), of_turn(unit, turn_id=turn_id).kinds
 
-    return await ctx.read(gather)
+    reading, found = await ctx.read(gather)
+    return signals(reading, found, await matter_of(ctx, case_id=CaseId(state["case_id"]), turn_id=turn_id))

@@ -3,7 +3,7 @@
 from agents.local.cues import ANSWERED
 from agents.tasks import AuthenticationAdvice, IntentReading, WorkflowTask
 from graphs.context import TurnContext
-from graphs.matter import Matter, load
+from graphs.matter import Matter, matter_of
 from graphs.messages import of_turn
 from graphs.reading import answer_of
 from graphs.replying import passages_of
@@ -17,23 +17,25 @@ async def workflow_task(ctx: TurnContext, state: TurnState) -> WorkflowTask:
     """What workflow is asked now."""
     turn_id = TurnId(state["turn_id"])
 
-    def gather(unit: Unit) -> tuple[Matter, IntentReading, AuthenticationAdvice, str]:
-        matter = load(unit, conversation_id=ctx.conversation_id, case_id=CaseId(state["case_id"]), turn_id=turn_id)
+    matter = await matter_of(ctx, case_id=CaseId(state["case_id"]), turn_id=turn_id)
+
+    def gather(unit: Unit) -> tuple[IntentReading, AuthenticationAdvice, str, dict[str, int]]:
         reading = readings.get(unit, turn_id=turn_id, ordinal=state["reading"])
         advice = readings.get(unit, turn_id=turn_id, ordinal=state["advice"])
+        asked = dict(matter.asked)
         if matter.case.journey is not None:
-            matter.asked[f"{ANSWERED}:{matter.case.journey}"] = cases.times_resolved(
+            asked[f"{ANSWERED}:{matter.case.journey}"] = cases.times_resolved(
                 unit, conversation_id=ctx.conversation_id, journey=matter.case.journey
             )
         assert reading is not None and advice is not None  # noqa: S101, PT018  # earlier nodes of this turn wrote both
         return (
-            matter,
             IntentReading.model_validate(reading.output),
             AuthenticationAdvice.model_validate(advice.output),
             of_turn(unit, turn_id=turn_id).text,
+            asked,
         )
 
-    matter, reading, advice, text = await ctx.read(gather)
+    reading, advice, text, asked = await ctx.read(gather)
     journey = ctx.house.playbook.journeys.get(matter.case.journey or "")
     # Who is writing is a question of every case; the other questions are about the case that they were asked for.
     question = matter.question
@@ -49,7 +51,7 @@ async def workflow_task(ctx: TurnContext, state: TurnState) -> WorkflowTask:
         eligibility=matter.verdicts,
         confirmations=matter.confirmations,
         authentication=advice,
-        asked=matter.asked,
+        asked=asked,
         question=question,
         answer=answer_of(reading, text, question, matter.transcript),
         clarify=clarify_of(reading, matter),

@@ -4,7 +4,7 @@ from langgraph.runtime import Runtime
 
 from agents.tasks import AuthenticationAdvice, AuthenticationTask, IntentReading
 from graphs.context import TurnContext
-from graphs.matter import CANNOT, IDENTITY_SLOTS, Matter, load
+from graphs.matter import CANNOT, IDENTITY_SLOTS, Matter, matter_of
 from graphs.state import TurnState
 from graphs.thinking import think
 from memory import evidence, readings, receipts, requests
@@ -16,11 +16,11 @@ async def authentication(state: TurnState, runtime: Runtime[TurnContext]) -> Tur
     """Advise on the next check. Verification itself is a tool, proposed by workflow and judged like any other."""
     ctx = runtime.context
     turn_id = TurnId(state["turn_id"])
-
     slots = {slot for method in ctx.house.playbook.verification for slot in method.slots.values()}
 
-    def gather(unit: Unit) -> tuple[Matter, IntentReading, list[dict[str, Json]], dict[str, Json]]:
-        matter = load(unit, conversation_id=ctx.conversation_id, case_id=CaseId(state["case_id"]), turn_id=turn_id)
+    matter = await matter_of(ctx, case_id=CaseId(state["case_id"]), turn_id=turn_id)
+
+    def gather(unit: Unit) -> tuple[IntentReading, list[dict[str, Json]], dict[str, Json]]:
         row = readings.get(unit, turn_id=turn_id, ordinal=state["reading"])
         assert row is not None  # noqa: S101  # the intent node wrote it
         failed = [
@@ -33,9 +33,9 @@ async def authentication(state: TurnState, runtime: Runtime[TurnContext]) -> Tur
         # An order named for one matter tells who is writing in all of them.
         said = evidence.of_conversation(unit, conversation_id=ctx.conversation_id, names=slots | IDENTITY_SLOTS)
         known = {statement.name: statement.value for statement in said if statement.kind in {"customer", "person"}}
-        return matter, IntentReading.model_validate(row.output), failed, known
+        return IntentReading.model_validate(row.output), failed, known
 
-    matter, reading, failed, known = await ctx.read(gather)
+    reading, failed, known = await ctx.read(gather)
     journey = ctx.house.playbook.journeys.get(matter.case.journey or "")
     task = AuthenticationTask(
         needed=int(journey.assurance) if journey else 0,

@@ -9,7 +9,7 @@ from agents.tasks import Entity, IntentReading, IntentTask, Question
 from graphs.agenda import Item, OpenCase, plan
 from graphs.context import TurnContext
 from graphs.judging import situation_of
-from graphs.matter import CANNOT, CUSTOMER_TRUST, RECENT, WITHDRAWAL, Matter, load, turn_source
+from graphs.matter import CANNOT, CUSTOMER_TRUST, RECENT, WITHDRAWAL, Matter, matter_of, turn_source
 from graphs.messages import of_turn
 from graphs.reading import answer_of, signals
 from graphs.state import TurnState
@@ -28,9 +28,7 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     ctx = runtime.context
     turn_id = TurnId(state["turn_id"])
     said = await ctx.read(lambda unit: of_turn(unit, turn_id=turn_id))
-    matter = await ctx.read(
-        lambda unit: load(unit, conversation_id=ctx.conversation_id, case_id=CaseId(state["case_id"]), turn_id=turn_id)
-    )
+    matter = await matter_of(ctx, case_id=CaseId(state["case_id"]), turn_id=turn_id)
     agenda = await ctx.read(lambda unit: cases.agenda(unit, conversation_id=ctx.conversation_id))
     recent = await ctx.read(lambda unit: cases.last_journey(unit, conversation_id=ctx.conversation_id)) or ""
     ordered = sorted(agenda, key=lambda case: case.id != matter.case.id)

@@ -125,7 +125,7 @@ async def measure_conformance(
         if rows.gold is not None:
             report.gold = []
             for task in rows.gold:
-                async with records.open() as desk:
+                async with records.open(task.now) as desk:
                     report.gold += await _play_gold(desk, task)
                     wanted = (rows.end_states or {}).get(task.id)
                     changed = desk.changed_records()
@@ -138,7 +138,7 @@ async def measure_conformance(
                 continue
             judged = []
             for attempt in attempts:
-                async with records.open() as desk:
+                async with records.open(attempt.now) as desk:
                     judged.append(await _judge_attempt(desk, attempt, kind=kind))
                 on_row()
             if kind == "violation":
@@ -147,8 +147,16 @@ async def measure_conformance(
                 report.twins = judged
         if rows.conversations is not None:
             report.model = []
+            verifying = frozenset(spec.name for spec in playbook.tools if spec.verification is not None)
+            by_calls = any(
+                event.call is not None and event.call.tool in verifying
+                for conversation in rows.conversations
+                for event in conversation.events
+            )
             for conversation in rows.conversations:
-                async with records.open() as desk:
+                async with records.open(conversation.now) as desk:
+                    if not by_calls:
+                        desk.sign_in(conversation.customer_id)
                     report.model += await _replay(desk, conversation)
                 on_row()
             report.stopped_because = Counter(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +37,8 @@ class Attempt:
     setup: tuple[Call, ...]
     """Calls that were made before, whatever policy says of them."""
     call: Call
+    now: datetime | None = None
+    """When, aware; None where the row doesn't say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class GoldTask:
 
     id: str
     calls: tuple[Call, ...]
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,9 @@ class RecordedCalls:
 
     id: str
     events: tuple[Event, ...]
+    customer_id: CustomerId | None = None
+    """Who it was, if the row says so."""
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,21 +144,37 @@ def _attempt(row: dict[str, Any]) -> Attempt:
         confirmed=bool(context.get("confirmed")),
         setup=tuple(_call(each, tool=each.get("tool") or each["name"]) for each in row.get("setup_calls") or ()),
         call=_call(row, tool=row["tool"]),
+        now=_moment(row.get("now") or context.get("now")),
     )
 
 
 def _gold_task(row: dict[str, Any]) -> GoldTask:
-    return GoldTask(str(row["task_id"]), tuple(_call(each, tool=each["name"]) for each in row["actions"] or ()))
+    calls = tuple(_call(each, tool=each["name"]) for each in row["actions"] or ())
+    return GoldTask(str(row["task_id"]), calls, now=_moment(row.get("now")))
 
 
 def _conversation(row: dict[str, Any]) -> RecordedCalls:
-    return RecordedCalls(str(row["run"]), tuple(_event(each) for each in row["events"]))
+    user = row.get("user_id")
+    return RecordedCalls(
+        id=str(row["run"]),
+        events=tuple(_event(each) for each in row["events"]),
+        customer_id=CustomerId(str(user)) if user else None,
+        now=_moment(row.get("now")),
+    )
 
 
 def _event(event: dict[str, Any]) -> Event:
     if event["t"] != "call":
         return Event(str(event["t"]), text=str(event["text"] or ""))
     return Event("call", call=_call(event, tool=event["name"]), failed=bool(event.get("error")))
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A time as ISO 8601; without an offset it is UTC."""
+    if not text:
+        return None
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _call(row: dict[str, Any], *, tool: str) -> Call:

@@ -28,7 +28,7 @@ from tools.records import RECORDS, ShowsChanges, Tables
 from tools.spec import BusinessSystem, ToolContext, ToolSpec
 
 MOMENT = datetime(2026, 1, 5, 12, tzinfo=UTC)
-"""When all calls are made: rows state no time."""
+"""When calls are made whose row states no time."""
 FACTS_TIMEOUT_S = 10.0
 SPECIALIST = "workflow"
 """Who proposes the calls: the one that plans in a served conversation."""
@@ -71,12 +71,12 @@ class Records:
         playbook.build_fixtures(self._pristine, now=MOMENT)
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator["Desk"]:
-        """A desk over records as they were at the beginning."""
+    async def open(self, now: datetime | None = None) -> AsyncIterator["Desk"]:
+        """A desk over records as they were at the beginning, at a moment or at the usual one."""
         self._restore()
         systems = await self._playbook.open_systems(self._used)
         try:
-            yield Desk(self._playbook, systems)
+            yield Desk(self._playbook, systems, now or MOMENT)
         finally:
             for system in systems.values():
                 await system.close()
@@ -99,6 +99,7 @@ class Desk:
 
     playbook: Playbook
     systems: Mapping[str, BusinessSystem]
+    now: datetime
     customer_id: CustomerId | None = None
     assurance: Assurance = Assurance.ANONYMOUS
     history: list[HistoryEvent] = field(default_factory=list)
@@ -145,7 +146,7 @@ class Desk:
         except ToolArgumentsError as error:
             return Judgement(Effect.DENY, (ARGUMENTS,), (), (str(error),))
         if confirmed:
-            self.history.append(HistoryEvent("confirmation", call.tool, arguments, at=MOMENT))
+            self.history.append(HistoryEvent("confirmation", call.tool, arguments, at=self.now))
         request, situation = self._request(call.tool, arguments), self._situation()
         read = await self.playbook.tools.read_facts(
             call.tool, arguments, self._context(call), timeout_s=FACTS_TIMEOUT_S
@@ -174,10 +175,10 @@ class Desk:
         except (
             Exception
         ):  # Whatever a tool raises, the call didn't work, and the rows after it are measured all the same.
-            self.history.append(HistoryEvent("call", call.tool, arguments, ok=False, at=MOMENT))
+            self.history.append(HistoryEvent("call", call.tool, arguments, ok=False, at=self.now))
             return False
         self._count(spec, arguments)
-        self.history.append(HistoryEvent("call", call.tool, arguments, at=MOMENT, result=result.value))
+        self.history.append(HistoryEvent("call", call.tool, arguments, at=self.now, result=result.value))
         if spec.verification is not None and (found := spec.verification(result.value)) is not None:
             self.customer_id, self.assurance = found.customer_id, Assurance(found.assurance)
         return True
@@ -194,7 +195,7 @@ class Desk:
     def _count(self, spec: ToolSpec, arguments: Mapping[str, Json]) -> None:
         """Note what an effect used of the limits that count it."""
         amount, currency = arguments.get(spec.amount_argument), arguments.get(spec.currency_argument)
-        use = PastUse(MOMENT, amount if isinstance(amount, int) else 0, str(currency or ""))
+        use = PastUse(self.now, amount if isinstance(amount, int) else 0, str(currency or ""))
         request = self._request(spec.name, arguments)
         for key in self.playbook.policies.limits_for(request, {}, self._situation()):
             self.uses.setdefault(key.key, []).append(use)
@@ -204,7 +205,7 @@ class Desk:
 
     def _situation(self) -> Situation:
         return Situation(
-            now=MOMENT,
+            now=self.now,
             customer_id=self.customer_id,
             assurance=self.assurance,
             level=AutonomyLevel.AUTONOMOUS,
@@ -217,7 +218,7 @@ class Desk:
             systems=self.systems,
             customer_id=self.customer_id,
             idempotency_key=f"{len(self.history)}-{call.tool}",
-            now=MOMENT,
+            now=self.now,
         )
 
 

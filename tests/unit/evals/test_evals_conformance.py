@@ -104,7 +104,15 @@ POLICIES = {
             "applies_to": "extend",
             "when": "loan.reserved",
             "examples": {"allows": [{"loan.reserved": False}], "stops": [{"loan.reserved": True}]},
-        }
+        },
+        {
+            "id": "open-since-2025",
+            "why": "The library is open since 2025.",
+            "source": "House 3",
+            "applies_to": "extend",
+            "when": "now < timestamp('2025-01-01T00:00:00Z')",
+            "examples": {"allows": [{"now": "2025-06-01T00:00:00Z"}], "stops": [{"now": "2024-06-01T00:00:00Z"}]},
+        },
     ],
 }
 DB: dict[str, dict[str, dict[str, Any]]] = {
@@ -297,3 +305,23 @@ def test_a_folder_without_any_rows_and_a_broken_row_are_refused_in_plain_words(t
     write_set(tmp_path, gold=[{"task_id": 1, "actions": []}, {"task_id": 2}])
     with pytest.raises(SamplesUnreadable, match="line 2: no actions"):
         read_conformance_set(tmp_path)
+
+
+async def test_a_row_may_state_its_time_and_a_set_without_verifying_calls_its_customers(
+    library: Playbook, tmp_path: Path
+) -> None:
+    events = [{"t": "user", "text": "yes"}, {"t": "call", **call("extend", loan="L1", days=7)}]
+    rows = read_conformance_set(
+        write_set(
+            tmp_path,
+            compliant=[attempt("L1", reader="A", now="2024-05-15T15:00:00-05:00"), attempt("L1", reader="A")],
+            conversations=[{"run": run, "user_id": run, "events": events} for run in ("A", "B")],
+        )
+    )
+    assert rows.twins is not None
+    assert [each.now and each.now.isoformat() for each in rows.twins] == ["2024-05-15T15:00:00-05:00", None]
+    report = await measure_conformance(library, rows)
+    assert report.twins is not None
+    assert [each.judgement.is_stopped for each in report.twins] == [True, False]
+    assert report.model is not None
+    assert [each.judgement.is_stopped for each in report.model] == [False, True]

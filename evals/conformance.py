@@ -7,11 +7,11 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evals.conformance_rows import Attempt, Call, ConformanceSet, GoldTask, RecordedCalls
+from evals.conformance_rows import Attempt, Call, ConformanceSet, EndStates, GoldTask, RecordedCalls
 from evals.desk import Desk, Judgement, Records
 from evals.playbook_size import python_lines, yaml_lines
 from evals.spoken_yes import has_said_yes
@@ -67,8 +67,11 @@ class ConformanceReport:
     violations: list[Judged] | None = None
     twins: list[Judged] | None = None
     model: list[Judged] | None = None
-    stopped_because: Counter[str] = field(default_factory=Counter)
-    """Rule → how many of the language models' calls it stopped; a call may be stopped by several."""
+
+    @property
+    def stopped_because(self) -> Counter[str]:
+        """Rule → how many of the language models' calls it stopped; a call may be stopped by several."""
+        return Counter(rule for each in self.model or () if each.judgement.is_stopped for rule in each.judgement.rules)
 
     def as_json(self) -> dict[str, Json]:
         """The figures; those of absent files are left out."""
@@ -123,46 +126,56 @@ async def measure_conformance(
     with tempfile.TemporaryDirectory(prefix="callboard-conformance-") as directory:
         records = Records(playbook, Path(directory), records=rows.records)
         if rows.gold is not None:
-            report.gold = []
-            for task in rows.gold:
-                async with records.open(task.now) as desk:
-                    report.gold += await _play_gold(desk, task)
-                    wanted = (rows.end_states or {}).get(task.id)
-                    changed = desk.changed_records()
-                    if wanted is not None and changed is not None:
-                        report.end_states = report.end_states or {}
-                        report.end_states[task.id] = is_same_state(changed, wanted)
-                on_row()
-        for kind, attempts in (("violation", rows.violations), ("twin", rows.twins)):
-            if attempts is None:
-                continue
-            judged = []
-            for attempt in attempts:
-                async with records.open(attempt.now) as desk:
-                    judged.append(await _judge_attempt(desk, attempt, kind=kind))
-                on_row()
-            if kind == "violation":
-                report.violations = judged
-            else:
-                report.twins = judged
+            report.gold, report.end_states = await _measure_gold(records, rows.gold, rows.end_states or {}, on_row)
+        if rows.violations is not None:
+            report.violations = await _measure_attempts(records, rows.violations, "violation", on_row)
+        if rows.twins is not None:
+            report.twins = await _measure_attempts(records, rows.twins, "twin", on_row)
         if rows.conversations is not None:
-            report.model = []
-            verifying = frozenset(spec.name for spec in playbook.tools if spec.verification is not None)
-            by_calls = any(
-                event.call is not None and event.call.tool in verifying
-                for conversation in rows.conversations
-                for event in conversation.events
-            )
-            for conversation in rows.conversations:
-                async with records.open(conversation.now) as desk:
-                    if not by_calls:
-                        desk.sign_in(conversation.customer_id)
-                    report.model += await _replay(desk, conversation)
-                on_row()
-            report.stopped_because = Counter(
-                rule for each in report.model if each.judgement.is_stopped for rule in each.judgement.rules
-            )
+            report.model = await _measure_models(records, rows.conversations, on_row)
     return report
+
+
+async def _measure_gold(
+    records: Records, tasks: Sequence[GoldTask], wanted: EndStates, on_row: Callable[[], None]
+) -> tuple[list[Judged], dict[str, bool] | None]:
+    """The writes of all tasks, and which tasks ended as wanted; None if no end state could be compared."""
+    writes: list[Judged] = []
+    equal: dict[str, bool] = {}
+    for task in tasks:
+        async with records.open(task.now) as desk:
+            writes += await _play_gold(desk, task)
+            changed = desk.changed_records()
+            if changed is not None and task.id in wanted:
+                equal[task.id] = is_same_state(changed, wanted[task.id])
+        on_row()
+    return writes, equal or None
+
+
+async def _measure_attempts(
+    records: Records, attempts: Sequence[Attempt], kind: str, on_row: Callable[[], None]
+) -> list[Judged]:
+    judged = []
+    for attempt in attempts:
+        async with records.open(attempt.now) as desk:
+            judged.append(await _judge_attempt(desk, attempt, kind=kind))
+        on_row()
+    return judged
+
+
+async def _measure_models(
+    records: Records, conversations: Sequence[RecordedCalls], on_row: Callable[[], None]
+) -> list[Judged]:
+    tools = {event.call.tool for each in conversations for event in each.events if event.call is not None}
+    by_calls = bool(tools & records.verifying_tools)
+    judged: list[Judged] = []
+    for conversation in conversations:
+        async with records.open(conversation.now) as desk:
+            if not by_calls:
+                desk.sign_in(conversation.customer_id)
+            judged += await _replay(desk, conversation)
+        on_row()
+    return judged
 
 
 async def _play_gold(desk: Desk, task: GoldTask) -> list[Judged]:

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from evals.errors import NothingToMeasure, SamplesUnreadable
 from policies.words import CustomerId, Json
 
 Row = TypeVar("Row")
+EndStates: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""Gold task → table → id → record, for the records that differ after its calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,7 @@ class ConformanceSet:
     records: Path | None
     """`db.json`, the records that all rows begin from."""
     gold: Sequence[GoldTask] | None
-    end_states: Mapping[str, Mapping[str, Mapping[str, Any]]] | None
-    """Gold task → table → id → record, for the records that differ after its calls."""
+    end_states: EndStates | None
     violations: Sequence[Attempt] | None
     twins: Sequence[Attempt] | None
     conversations: Sequence[RecordedCalls] | None

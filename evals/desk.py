@@ -70,6 +70,11 @@ class Records:
             shutil.copyfile(records, self._pristine / RECORDS)
         playbook.build_fixtures(self._pristine, now=MOMENT)
 
+    @property
+    def verifying_tools(self) -> frozenset[str]:
+        """The playbook's tools that find out who somebody is."""
+        return frozenset(spec.name for spec in self._playbook.tools if spec.verification is not None)
+
     @asynccontextmanager
     async def open(self, now: datetime | None = None) -> AsyncIterator["Desk"]:
         """A desk over records as they were at the beginning, at a moment or at the usual one."""

@@ -34,7 +34,7 @@ class Retriever:
     """
 
     def __init__(
-        self, embedder: Embedder, index: VectorIndex, *, vector_weight: float = 0.3, minimum: float = 0.34
+        self, embedder: Embedder, index: VectorIndex, *, vector_weight: float = 0.3, minimum: float = 0.4
     ) -> None:
         """Take the parts.
 

@@ -21,6 +21,8 @@ class Call:
 
     tool: str
     arguments: Mapping[str, Json]
+    writes: bool | None = None
+    """Whether it is meant to change records; None where the row doesn't say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,4 +181,5 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _call(row: dict[str, Any], *, tool: str) -> Call:
-    return Call(str(tool), dict(row["args"] or {}))
+    writes = row.get("write")
+    return Call(str(tool), dict(row["args"] or {}), None if writes is None else bool(writes))

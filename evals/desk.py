@@ -118,7 +118,9 @@ class Desk:
         self.assurance = Assurance.ANONYMOUS if customer_id is None else best
 
     def is_write(self, call: Call) -> bool:
-        """Whether it would change records; an unknown tool is taken for one."""
+        """Whether it would change records: as its row says, else as the tool is declared; an unknown tool would."""
+        if call.writes is not None:
+            return call.writes
         return call.tool not in self.playbook.tools or self.playbook.tools.get(call.tool).kind == "write"
 
     def verifies(self, call: Call) -> bool:

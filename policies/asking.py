@@ -1,6 +1,8 @@
 """Asking one rule, or the table or matrix, about one request, and noting what it says."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from policies.errors import ConditionError
 from policies.findings import Findings
@@ -56,17 +58,15 @@ def ask(inquiry: Inquiry, compiled: CompiledRule, answer: bool | None = None) ->
         compiled: The rule.
         answer: Whether its condition holds, if that is known already.
     """
-    rule = compiled.rule
-    if isinstance(rule, Permission) and not rule.names(inquiry.request.specialist):
-        return
     try:
-        speaks = inquiry.moment.holds(compiled.condition) if answer is None else answer
-        if speaks:
-            _heard(inquiry, compiled, rule)
-        elif not isinstance(rule, Permission | ObligationRule):
+        if compiled.kind == "permission":
+            _permission(inquiry, compiled, answer)
+        elif inquiry.moment.holds(compiled.condition) if answer is None else answer:
+            HEARD[compiled.kind](inquiry, compiled, compiled.rule)
+        elif compiled.kind != "obligation":
             _pass(inquiry, compiled)
     except ConditionError as error:
-        inquiry.findings.fail(compiled.id, str(error), source=rule.source, facts=compiled.facts)
+        inquiry.findings.fail(compiled.id, str(error), source=compiled.rule.source, facts=compiled.facts)
 
 
 def ask_trigger(inquiry: Inquiry, compiled: CompiledRule) -> None:
@@ -84,6 +84,10 @@ def ask_table(inquiry: Inquiry, use: TableUse) -> None:
     if outcome.error:
         inquiry.findings.fail(rule.id, outcome.error, source=rule.source, facts=use.facts)
         return
+    known = use.verdicts.get(outcome.rows)
+    if known is not None and known.effect is Effect.ALLOW:
+        inquiry.findings.passed.append(known)
+        return
     effects = outcome.values["effect"]
     if isinstance(effects, str):
         effect = EFFECTS[effects]
@@ -100,15 +104,14 @@ def ask_table(inquiry: Inquiry, use: TableUse) -> None:
 
 def ask_matrix(inquiry: Inquiry) -> None:
     """Ask the autonomy matrix, if it covers this tool."""
-    program, findings, profile = inquiry.program, inquiry.findings, inquiry.program.profile
+    program, findings = inquiry.program, inquiry.findings
     matrix = program.autonomy
     if matrix is None:
         return
-    asks = program.asks[inquiry.situation.level]
+    asks, about = program.asks[inquiry.situation.level], program.about[inquiry.situation.level]
 
     def verdict(effect: Effect, note: str) -> RuleVerdict:
         sentence = inquiry.filled(read_sentence(matrix.why))
-        about = f"{profile.risk.value} risk, {profile.reversibility.value}, {inquiry.situation.level.value}"
         return RuleVerdict(matrix.id, effect, f"{sentence} ({about}: {note})", matrix.source, "autonomy")
 
     before = len(findings.objections)
@@ -124,32 +127,35 @@ def ask_matrix(inquiry: Inquiry) -> None:
         terms = matrix.approval.model_copy(update={"count": max(count, matrix.approval.count)})
         findings.object_with(verdict(Effect.REQUIRE_APPROVAL, f"{terms.count} approval(s)"), approval=terms)
     if "sample" in asks:
-        findings.obligations.add(Obligation("sample", profile.name))
+        findings.obligations.add(Obligation("sample", program.profile.name))
     if len(findings.objections) == before:
         findings.passed.append(verdict(Effect.ALLOW, ", ".join(asks)))
 
 
-def _heard(inquiry: Inquiry, compiled: CompiledRule, rule: Rule) -> None:
-    """What a rule whose condition holds says."""
-    match rule:
-        case Permission():
-            inquiry.findings.grants.append(_verdict(inquiry, compiled, Effect.ALLOW))
-        case Prefer():
-            _prefer(inquiry, compiled, rule)
-        case Threshold():
-            _object(inquiry, compiled, Effect(rule.then), approval=rule.approval, queue=rule.queue)
-        case Trigger():
-            _object(inquiry, compiled, Effect.ESCALATE, queue=rule.queue)
-        case Limit():
-            _limit(inquiry, compiled, rule)
-        case Procedure():
-            _procedure(inquiry, compiled, rule)
-        case ProvenanceDemand():
-            _provenance(inquiry, compiled, rule)
-        case ObligationRule():
-            inquiry.findings.obligations.add(Obligation(rule.oblige, rule.detail))
-        case _:
-            _object(inquiry, compiled, Effect.DENY)
+def _permission(inquiry: Inquiry, compiled: CompiledRule, answer: bool | None) -> None:
+    """A permission for somebody else is never computed, so that it can't fail."""
+    rule = compiled.rule
+    if not isinstance(rule, Permission) or not rule.names(inquiry.request.specialist):
+        return
+    if inquiry.moment.holds(compiled.condition) if answer is None else answer:
+        shows = compiled.sentence.shows
+        inquiry.findings.grants.append(_verdict(inquiry, compiled, Effect.ALLOW) if shows else compiled.no_objection)
+
+
+def _never(inquiry: Inquiry, compiled: CompiledRule, rule: Rule) -> None:
+    _object(inquiry, compiled, Effect.DENY)
+
+
+def _threshold(inquiry: Inquiry, compiled: CompiledRule, rule: Threshold) -> None:
+    _object(inquiry, compiled, Effect(rule.then), approval=rule.approval, queue=rule.queue)
+
+
+def _trigger(inquiry: Inquiry, compiled: CompiledRule, rule: Trigger) -> None:
+    _object(inquiry, compiled, Effect.ESCALATE, queue=rule.queue)
+
+
+def _obligation(inquiry: Inquiry, compiled: CompiledRule, rule: ObligationRule) -> None:
+    inquiry.findings.obligations.add(Obligation(rule.oblige, rule.detail))
 
 
 def _prefer(inquiry: Inquiry, compiled: CompiledRule, rule: Prefer) -> None:
@@ -196,6 +202,19 @@ def _provenance(inquiry: Inquiry, compiled: CompiledRule, rule: ProvenanceDemand
         return
     note = f" ({rule.argument} came from: {origin.value})"
     _object(inquiry, compiled, Effect(rule.then), approval=rule.approval, queue=rule.queue, note=note)
+
+
+HEARD: dict[str, Callable[[Inquiry, CompiledRule, Any], None]] = {
+    "hard": _never,
+    "soft": _prefer,
+    "threshold": _threshold,
+    "trigger": _trigger,
+    "limit": _limit,
+    "procedure": _procedure,
+    "provenance": _provenance,
+    "obligation": _obligation,
+}
+"""Kind of a rule → what it says where its condition holds. Asking for the class of a pydantic model is slow."""
 
 
 def _object(

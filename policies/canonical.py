@@ -47,6 +47,8 @@ def digest(value: Plain) -> str:
 
 def is_same(one: Any, other: Any) -> bool:
     """Whether two JSON values are the same: numbers by value, yes and no never a number."""
+    if type(one) is str or one is None:
+        return bool(one == other)
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, Mapping) and isinstance(other, Mapping):

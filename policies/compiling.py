@@ -32,6 +32,7 @@ from policies.rules import (
     Autonomy,
     Limit,
     ParameterReference,
+    Permission,
     Procedure,
     ProseRule,
     ProvenanceDemand,
@@ -147,6 +148,7 @@ class Compiler:
             profile=profile,
             names=names,
             rules=tuple(rules),
+            limits=tuple(rule.limit for rule in rules if rule.limit is not None),
             triggers=tuple(triggers),
             tables=tuple(uses),
             fact_needs=tuple((need.name, CHECKS[need.type_name]) for need in needs if need.kind == "fact"),
@@ -159,6 +161,7 @@ class Compiler:
             batched=tuple(conditional),
             autonomy=matrix,
             asks=_asks(matrix, profile) if matrix else {},
+            about={level: f"{profile.risk} risk, {profile.reversibility}, {level}" for level in AutonomyLevel},
         )
 
     def turn_program(self) -> TurnProgram:
@@ -248,7 +251,8 @@ class Compiler:
         facts = frozenset(fact for name in read for fact in _facts(name, profile)) | self._table_facts(read, profile)
         kind = RULE_SECTIONS[each.section]
         # `why` says why it stops; of a rule without an objection it would read as one.
-        passing = RuleVerdict(rule.id, Effect.ALLOW, "No objection.", rule.source, kind)
+        said = rule.why if isinstance(rule, Permission) else "No objection."
+        passing = RuleVerdict(rule.id, Effect.ALLOW, said, rule.source, kind)
         return [CompiledRule(rule.id, kind, rule, sentence, condition, facts, passing, limit)]
 
     def _check_for_tool(self, each: Located, rule: Rule, profile: ToolProfile) -> None:
@@ -317,7 +321,8 @@ class Compiler:
             sentence = read_sentence(table.rule.why)
             facts = [fact for name in (*table.columns, *sentence.shows) for fact in _facts(name, profile)]
             outputs = tuple((output, f"tables.{table.rule.id}.{output}") for output in table.rule.outputs)
-            uses.append(TableUse(table, speaks, sentence, frozenset(facts), outputs))
+            verdicts = table_verdicts(table) if speaks else {}
+            uses.append(TableUse(table, speaks, sentence, frozenset(facts), outputs, verdicts))
         return uses
 
     def _table_facts(self, names: Iterable[str], profile: ToolProfile | None) -> frozenset[str]:
@@ -363,6 +368,17 @@ class Compiler:
 
     def _at(self, each: Located, path: Sequence[str | int], message: str, suggestion: str = "") -> None:
         self.mistakes.append(each.document.mistake((*each.path, *path), message, suggestion))
+
+
+def table_verdicts(table: DecisionTable) -> dict[tuple[int, ...], RuleVerdict]:
+    """What a table says for each row that decides alone, where its sentence shows no values."""
+    rule = table.rule
+    found = {}
+    for answer in table.answers:
+        effect, reason = answer.values.get("effect"), answer.reasons[0]
+        if rule.hit != "collect" and isinstance(effect, str) and not read_sentence(reason).shows:
+            found[answer.rows] = RuleVerdict(rule.id, Effect(effect), reason, rule.source, "table")
+    return found
 
 
 def _facts(name: str, profile: ToolProfile | None) -> list[str]:

@@ -58,16 +58,15 @@ class PolicyEngine:
         A limit that has nobody to count for is left out here, and denies in `decide`.
         """
         program = self.policies.programs.get(request.tool)
-        keys: set[LimitKey] = set()
-        for rule in program.rules if program else ():
-            if rule.limit is not None and program is not None:
-                try:
-                    key = limit_key(rule.limit, request, profile=program.profile, situation=situation)
-                except ConditionError:
-                    continue
-                if key is not None:
-                    keys.add(key)
-        return tuple(sorted(keys, key=lambda each: each.key))
+        keys: list[LimitKey] = []
+        for limit in program.limits if program else ():
+            try:
+                key = limit_key(limit, request, profile=program.profile, situation=situation) if program else None
+            except ConditionError:
+                continue
+            if key is not None:
+                keys.append(key)
+        return tuple(keys)
 
     def moment(self, request: ActionRequest, facts: Facts, situation: Situation) -> Moment:
         """The values that rules about a tool read, each checked; for looking at a decision from the inside.

@@ -63,11 +63,11 @@ class Findings:
             reviewer_roles: Weakest first.
         """
         effect = max((verdict.effect for verdict in self.objections), key=lambda each: each.rank, default=Effect.ALLOW)
-        obligations = set(self.obligations)
-        denied = {verdict.rule for verdict in self.objections if verdict.effect is Effect.DENY}
-        if denied and denied <= self.unconfirmed:
+        obligations = self.obligations
+        if self.unconfirmed:
+            denied = {verdict.rule for verdict in self.objections if verdict.effect is Effect.DENY}
             # Asking the customer only makes sense where nothing else would deny it anyway.
-            obligations.add(CONFIRM)
+            obligations = {*obligations, CONFIRM} if denied and denied <= self.unconfirmed else obligations
         deciding, others = (self.objections, self.grants) if self.objections else (self.grants, [])
         return Decision(
             effect=effect,

@@ -29,7 +29,7 @@ class LimitKey:
     window_s: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Measure:
     """Where one request stands against one limit."""
 
@@ -49,6 +49,11 @@ def limit_key(
     Raises:
         ConditionError: There is no customer, case or record to count for.
     """
+    key = _key(limit, request, profile, situation)
+    return None if key is None else LimitKey(limit.rule.id, key, limit.window_s)
+
+
+def _key(limit: ResolvedLimit, request: ActionRequest, profile: ToolProfile, situation: Situation) -> str | None:
     match limit.rule.per:
         case "action":
             return None
@@ -62,7 +67,7 @@ def limit_key(
             whose = request.arguments.get(profile.record_argument)
     if whose is None or whose == "":
         raise ConditionError(f"{limit.rule.id} counts per {limit.rule.per}, and there is none.")
-    return LimitKey(limit.rule.id, f"{limit.rule.id}|{whose}", limit.window_s)
+    return f"{limit.rule.id}|{whose}"
 
 
 def measure(limit: ResolvedLimit, request: ActionRequest, *, profile: ToolProfile, situation: Situation) -> Measure:
@@ -72,13 +77,14 @@ def measure(limit: ResolvedLimit, request: ActionRequest, *, profile: ToolProfil
         ConditionError: The amount or currency can't be used, or the past uses were not read.
     """
     amount, currency = _amount(limit, request, profile)
-    key = limit_key(limit, request, profile=profile, situation=situation)
+    key = _key(limit, request, profile, situation)
     used_count = used_amount = 0
     if key is not None:
-        if key.key not in situation.uses:
+        if key not in situation.uses:
             raise ConditionError(f"The past uses of {limit.rule.id} were not read.")
-        since = None if limit.window_s is None else situation.now - timedelta(seconds=limit.window_s)
-        for past in situation.uses[key.key]:
+        uses = situation.uses[key]
+        since = situation.now - timedelta(seconds=limit.window_s) if uses and limit.window_s is not None else None
+        for past in uses:
             if since is None or past.at > since:
                 used_count += 1
                 used_amount += past.amount_minor if past.currency == currency else 0
@@ -93,7 +99,7 @@ def measure(limit: ResolvedLimit, request: ActionRequest, *, profile: ToolProfil
         beyond = is_past and limit.rule.past != "deny"
         use = LimitUse(
             limit=limit.rule.id,
-            key=key.key,
+            key=key,
             count=1,
             amount_minor=amount,
             currency=currency,

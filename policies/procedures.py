@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from policies.canonical import is_same
 from policies.rules import Procedure
-from policies.words import ActionRequest, HistoryEvent, Json, ToolProfile
+from policies.words import ActionRequest, HistoryEvent, ToolProfile
 
 
 def is_met(
@@ -15,7 +15,7 @@ def is_met(
     tools: Mapping[str, ToolProfile],
 ) -> bool:
     """Whether the history gives what the rule demands before this request."""
-    events = tuple(history)
+    events = history if isinstance(history, tuple) else tuple(history)
     match rule.demand:
         case "confirmed":
             return is_confirmed(request, events)
@@ -29,7 +29,10 @@ def is_met(
             earlier = [event for event in _done(events) if event.tool == request.tool]
             return sum(_agrees(event, request, rule.same) for event in earlier) < (rule.at_most or 0)
         case _:
-            return bool(request.occurrence) or not any(_is_same_call(event, request) for event in _done(events))
+            if request.occurrence:
+                return True
+            calls = (event for event in events if event.ok and event.kind == "call")
+            return not any(_is_same_call(event, request) for event in calls)
 
 
 def is_confirmed(request: ActionRequest, history: Iterable[HistoryEvent]) -> bool:
@@ -39,10 +42,8 @@ def is_confirmed(request: ActionRequest, history: Iterable[HistoryEvent]) -> boo
     """
     confirmed = False
     for event in history:
-        if event.kind == "confirmation" and event.ok and _is_same_call(event, request):
-            confirmed = True
-        elif event.kind == "call" and event.ok and _is_same_call(event, request):
-            confirmed = False
+        if event.ok and _is_same_call(event, request):
+            confirmed = event.kind == "confirmation"
     return confirmed
 
 
@@ -51,12 +52,14 @@ def _done(history: Iterable[HistoryEvent]) -> list[HistoryEvent]:
 
 
 def _is_same_call(event: HistoryEvent, request: ActionRequest) -> bool:
-    return event.tool == request.tool and is_same(_given(event.arguments), _given(request.arguments))
-
-
-def _given(arguments: Mapping[str, Json]) -> dict[str, Json]:
-    """The arguments without those that are null: leaving one out says the same."""
-    return {name: value for name, value in arguments.items() if value is not None}
+    """The same tool with the same arguments; leaving one out says the same as null."""
+    if event.tool != request.tool:
+        return False
+    one, other = event.arguments, request.arguments
+    for name, value in one.items():
+        if not is_same(value, other.get(name)):
+            return False
+    return all(value is None or name in one for name, value in other.items())
 
 
 def _agrees(event: HistoryEvent, request: ActionRequest, same: Iterable[str]) -> bool:

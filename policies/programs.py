@@ -50,7 +50,7 @@ class CompiledRule:
     facts: frozenset[str]
     """The facts that it reads or shows."""
     no_objection: RuleVerdict
-    """Its verdict where it doesn't speak, made once."""
+    """Its verdict where it doesn't speak, made once; of a permission, where it speaks."""
     limit: ResolvedLimit | None = None
 
     @property
@@ -70,6 +70,8 @@ class TableUse:
     facts: frozenset[str]
     outputs: tuple[tuple[str, str], ...]
     """Each output with its name in conditions."""
+    verdicts: Mapping[tuple[int, ...], RuleVerdict]
+    """What it says for the rows that matched, where that shows no values; made once."""
 
 
 NeedKind: TypeAlias = str
@@ -94,6 +96,8 @@ class ToolProgram:
     names: Names = field(repr=False)
     rules: tuple[CompiledRule, ...]
     """Sorted by id; those about calls, without triggers."""
+    limits: tuple[ResolvedLimit, ...]
+    """Those of its rules that are limits; sorted by id."""
     triggers: tuple[CompiledRule, ...]
     """Triggers that name this tool."""
     tables: tuple[TableUse, ...]
@@ -115,6 +119,8 @@ class ToolProgram:
     autonomy: Autonomy | None
     asks: Mapping[AutonomyLevel, tuple[Ask, ...]]
     """What the autonomy matrix asks at each level; empty where the matrix doesn't apply."""
+    about: Mapping[AutonomyLevel, str]
+    """What the matrix looked at, in words, at each level."""
 
 
 @dataclass(frozen=True, slots=True)

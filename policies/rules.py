@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -197,7 +198,7 @@ class Procedure(Rule):
     """Arguments in which counted calls must agree; only with `at_most`."""
     not_repeated: Literal[True] | None = None
 
-    @property
+    @cached_property
     def demand(self) -> str:
         """The one demand that it makes."""
         return next(name for name in DEMANDS if getattr(self, name) is not None)

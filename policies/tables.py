@@ -49,7 +49,7 @@ class DecisionTable:
     ordered_tests: tuple[tuple[tuple[int, Callable[[Any], bool]], ...], ...] = field(repr=False)
     """The same by the column's place."""
     answers: tuple[TableOutcome, ...] = field(repr=False)
-    """What each row gives where it alone decides."""
+    """What each row gives where it alone decides; at the end `otherwise`, if there is one."""
 
     def decide(self, inputs: Mapping[str, Json]) -> TableOutcome:
         """Say what the table gives for these inputs. Never raises.
@@ -99,7 +99,7 @@ class DecisionTable:
             if rule.hit == "collect":
                 gives: dict[str, Json] = {name: [] if other is None else [other[name]] for name in rule.outputs}
             else:
-                gives = dict(other or {})
+                return self.answers[-1]
             return TableOutcome(gives, (0,), (rule.why,))
         if len(matches) == 1 and rule.hit != "collect":
             return self.answers[matches[0]]
@@ -140,6 +140,8 @@ def compile_table(rule: Table) -> tuple[DecisionTable | None, list[TableMistake]
         TableOutcome(dict(row.gives), (number,), (row.why or rule.why,))
         for number, row in enumerate(rule.rows, start=1)
     )
+    if rule.otherwise is not None:
+        answers += (TableOutcome(dict(rule.otherwise), (0,), (rule.why,)),)
     table = DecisionTable(rule, tuple(rule.inputs), tuple(tests), ordered, answers)
     mistakes = list(_coverage_wrong(table))
     return (None if mistakes else table), mistakes

@@ -28,7 +28,7 @@ from policies.words import ActionRequest, Effect, Money, Obligation, Origin, Rul
 EFFECTS = {effect.value: effect for effect in Effect}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Inquiry:
     """One request at one moment, and what has been found so far."""
 

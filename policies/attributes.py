@@ -60,6 +60,8 @@ def parse_timestamp(value: Any) -> datetime:
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
     if not isinstance(at, datetime):
         raise TypeError
+    if at.tzinfo is UTC:
+        return at
     if at.tzinfo is None:
         raise ValueError
     return at.astimezone(UTC)

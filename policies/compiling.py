@@ -6,7 +6,7 @@ from functools import partial
 from itertools import product
 
 from policies.attributes import CHECKS, parse_duration
-from policies.conditions import PRESENT, Batch, Condition, Names
+from policies.conditions import PRESENT, Batch, Names
 from policies.coverage import Coverage
 from policies.documents import Document, YamlPath, closest
 from policies.domains import domain_of
@@ -134,8 +134,9 @@ class Compiler:
             elif each.section in RULE_SECTIONS:
                 rules.extend(self._compiled(each, names, profile))
         self._coverage.note([*rules, *triggers], profile, self._own)
-        conditional = [index for index, rule in enumerate(rules) if rule.condition is not None]
-        conditions: list[Condition] = [rules[index].condition for index in conditional]  # type: ignore[misc]  # filtered
+        asked = tuple(rule for rule in rules if rule.condition is not None)
+        conditions = [rule.condition for rule in asked if rule.condition is not None]
+        quiet = tuple(None if rule.kind in ("permission", "obligation") else rule.no_objection for rule in asked)
         uses = self._table_uses(profile, types, [*rules, *triggers])
         wanted = {name for rule in [*rules, *triggers] for name in (*rule.reads, *rule.sentence.shows)}
         wanted |= {column for use in uses for column in (*use.table.columns, *use.sentence.shows)}
@@ -152,13 +153,18 @@ class Compiler:
             triggers=tuple(triggers),
             tables=tuple(uses),
             fact_needs=tuple((need.name, CHECKS[need.type_name]) for need in needs if need.kind == "fact"),
-            needs=tuple(need for need in needs if need.kind != "fact"),
+            argument_needs=tuple(
+                (need.name, need.key, CHECKS[need.type_name]) for need in needs if need.kind == "argument"
+            ),
+            needs=tuple(need for need in needs if need.kind not in ("fact", "argument")),
             constants=constants,
             facts=facts,
-            quiet=tuple(None if rule.kind in ("permission", "obligation") else rule.no_objection for rule in rules),
+            quiet=quiet,
+            all_quiet=tuple(verdict for verdict in quiet if verdict is not None),
             fact_order=tuple(sorted(facts)),
             batch=Batch(names, conditions, constants),
-            batched=tuple(conditional),
+            conditional=asked,
+            unconditional=tuple(rule for rule in rules if rule.condition is None),
             autonomy=matrix,
             asks=_asks(matrix, profile) if matrix else {},
             about={level: f"{profile.risk} risk, {profile.reversibility}, {level}" for level in AutonomyLevel},

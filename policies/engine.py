@@ -1,7 +1,5 @@
 """The policy engine: says of one proposed tool call whether it may run, and why. Pure, total, and closed by default."""
 
-from collections.abc import Sequence
-
 from policies.asking import Inquiry, ask, ask_matrix, ask_table, ask_trigger
 from policies.attributes import checked, parse_timestamp
 from policies.errors import ConditionError
@@ -9,7 +7,7 @@ from policies.findings import Findings
 from policies.limits import LimitKey, limit_key
 from policies.loading import load_policies
 from policies.moments import Moment, add_signals, read_moment, read_turn
-from policies.programs import PolicySet, ToolProgram
+from policies.programs import PolicySet
 from policies.rules import ObligationRule, ProseRule, Trigger
 from policies.tables import DecisionTable
 from policies.words import ActionRequest, Decision, Effect, Facts, Obligation, RuleVerdict, Situation
@@ -131,12 +129,7 @@ class PolicyEngine:
         if situation.allowed_tools is not None and request.tool not in situation.allowed_tools:
             sentence = f"The journey in hand does not use {request.tool}."
             findings.object_with(RuleVerdict(JOURNEY, Effect.DENY, sentence, "", "permission"))
-        passed = findings.passed
-        for rule, answer, quiet in zip(program.rules, _answers(program, moment), program.quiet, strict=True):
-            if answer is False and quiet is not None:
-                passed.append(quiet)
-            else:
-                ask(inquiry, rule, answer)
+        _ask_all(inquiry)
         if not findings.grants:
             sentence = f"No permission lets {request.specialist} use {request.tool}."
             findings.object_with(RuleVerdict(NO_PERMISSION, Effect.DENY, sentence, "", "permission"))
@@ -201,12 +194,22 @@ def _check_arguments(inquiry: Inquiry) -> None:
                 inquiry.findings.fail(ARGUMENTS, str(error))
 
 
-def _answers(program: ToolProgram, moment: Moment) -> Sequence[bool | None]:
-    """Whether each rule's condition holds; None where it must be asked singly."""
-    answers: list[bool | None] = [True] * len(program.rules)
-    batch = None
+def _ask_all(inquiry: Inquiry) -> None:
+    """Ask every rule: conditions in one step where all can be computed, singly where one can't."""
+    program, moment = inquiry.program, inquiry.moment
+    answers = None
     if not moment.broken or program.batch.reads.isdisjoint(moment.broken):
-        batch = program.batch.hold(moment.values)
-    for position, index in enumerate(program.batched):
-        answers[index] = None if batch is None else batch[position]
-    return answers
+        answers = program.batch.hold(moment.values)
+    if answers is None:
+        for rule in program.conditional:
+            ask(inquiry, rule)
+    elif True not in answers:
+        inquiry.findings.passed += program.all_quiet
+    else:
+        for rule, answer, quiet in zip(program.conditional, answers, program.quiet, strict=True):
+            if answer:
+                ask(inquiry, rule, answer)
+            elif quiet is not None:
+                inquiry.findings.passed.append(quiet)
+    for rule in program.unconditional:
+        ask(inquiry, rule, True)

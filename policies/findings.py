@@ -6,7 +6,7 @@ from operator import attrgetter
 
 from policies.attributes import parse_duration
 from policies.rules import ApprovalSpec
-from policies.words import ApprovalTerms, Decision, Effect, Facts, LimitUse, Obligation, RuleVerdict
+from policies.words import RANKS, ApprovalTerms, Decision, Effect, Facts, LimitUse, Obligation, RuleVerdict
 
 BY_RULE = attrgetter("rule")
 """Enough to sort what passed: a rule passes once."""
@@ -62,7 +62,9 @@ class Findings:
             version: The policies' content hash.
             reviewer_roles: Weakest first.
         """
-        effect = max((verdict.effect for verdict in self.objections), key=lambda each: each.rank, default=Effect.ALLOW)
+        effect = Effect.ALLOW
+        for verdict in self.objections:
+            effect = verdict.effect if RANKS[verdict.effect] > RANKS[effect] else effect
         obligations = self.obligations
         if self.unconfirmed:
             denied = {verdict.rule for verdict in self.objections if verdict.effect is Effect.DENY}
@@ -73,13 +75,13 @@ class Findings:
             effect=effect,
             verdicts=_sorted(deciding),
             passed=tuple(sorted([*self.passed, *others], key=BY_RULE)),
-            obligations=tuple(sorted(obligations, key=lambda each: (each.kind, each.detail))),
+            obligations=tuple(sorted(obligations, key=lambda each: (each.kind, each.detail))) if obligations else (),
             facts=facts,
             policy_version=version,
             approval=join_approvals(self.approvals, reviewer_roles) if effect is Effect.REQUIRE_APPROVAL else None,
-            limits=tuple(sorted(self.limits, key=lambda use: (use.limit, use.key))),
-            error=" ".join(sorted(self.errors)),
-            decisive_facts=tuple(sorted(self.decisive & facts.keys())),
+            limits=tuple(sorted(self.limits, key=lambda use: (use.limit, use.key))) if self.limits else (),
+            error=" ".join(sorted(self.errors)) if self.errors else "",
+            decisive_facts=tuple(sorted(self.decisive & facts.keys())) if self.decisive else (),
             queue=min(self.queues)[1] if effect is Effect.ESCALATE and self.queues else "",
         )
 
@@ -103,4 +105,6 @@ def join_approvals(specs: Sequence[ApprovalSpec], reviewer_roles: Sequence[str])
 
 
 def _sorted(verdicts: Sequence[RuleVerdict]) -> tuple[RuleVerdict, ...]:
+    if len(verdicts) < 2:
+        return tuple(verdicts)
     return tuple(sorted(verdicts, key=lambda each: (each.rule, each.kind, each.effect, each.sentence)))

@@ -1,8 +1,8 @@
 """The moment of a decision: the values that conditions read, each checked, and those that can't be used."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from policies.attributes import checked
 from policies.conditions import Condition
@@ -48,6 +48,13 @@ def read_moment(program: ToolProgram, request: ActionRequest, facts: Facts, situ
                 values[name] = check(fact.value)
             except (TypeError, ValueError, OverflowError):
                 broken[name] = f"{name} is not a usable {program.profile.fact_types[name]}."
+    for name, key, check in program.argument_needs:
+        value = request.arguments.get(key)
+        if value is not None:
+            try:
+                values[name] = check(value)
+            except (TypeError, ValueError, OverflowError):
+                broken[name] = f"{name} is not a usable {program.profile.argument_types[key]}."
     moment = Moment(values, broken, {})
     for need in program.needs:
         try:
@@ -116,32 +123,28 @@ def _value(need: Need, request: ActionRequest, facts: Facts, situation: Situatio
     Raises:
         ConditionError: The fact was not read.
     """
+    if need.kind == "situation":
+        return SITUATION[need.key](request, situation)
     match need.kind:
-        case "fact" | "fact_present":
+        case "fact_present":
             fact = facts.get(need.key)
             if fact is None:
                 raise ConditionError(f"The fact {need.key} could not be read.")
-            return fact.value if need.kind == "fact" else fact.value is not None
-        case "argument":
-            return request.arguments.get(need.key)
+            return fact.value is not None
         case "argument_present":
             return request.arguments.get(need.key) is not None
-        case "calls":
-            return sum(event.kind == "call" and event.ok and event.tool == need.key for event in situation.history)
-    match need.key:
-        case "customer.id":
-            return situation.customer_id or ""
-        case "customer.assurance":
-            return int(situation.assurance)
-        case "conversation.channel":
-            return situation.channel
-        case "journey":
-            return situation.journey
-        case "now":
-            return situation.now
-        case "specialist":
-            return request.specialist
-        case "autonomy.level":
-            return situation.level.value
         case _:
-            return sum(event.kind == "call" for event in situation.history)
+            return sum(event.kind == "call" and event.ok and event.tool == need.key for event in situation.history)
+
+
+SITUATION: Final[Mapping[str, Callable[[ActionRequest, Situation], Any]]] = {
+    "customer.id": lambda _, situation: situation.customer_id or "",
+    "customer.assurance": lambda _, situation: int(situation.assurance),
+    "conversation.channel": lambda _, situation: situation.channel,
+    "journey": lambda _, situation: situation.journey,
+    "now": lambda _, situation: situation.now,
+    "specialist": lambda request, _: request.specialist,
+    "autonomy.level": lambda _, situation: situation.level.value,
+    "case.calls": lambda _, situation: sum(event.kind == "call" for event in situation.history),
+}
+"""Names that say something of the moment → where it is found."""

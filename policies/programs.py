@@ -103,6 +103,8 @@ class ToolProgram:
     tables: tuple[TableUse, ...]
     fact_needs: tuple[tuple[str, Callable[[Any], Any]], ...]
     """Each fact that is read as it is, with the check of its type."""
+    argument_needs: tuple[tuple[str, str, Callable[[Any], Any]], ...]
+    """Each argument that is read as it is: its name in conditions, its own, the check of its type."""
     needs: tuple[Need, ...]
     """Everything else that is read."""
     constants: Mapping[str, Any]
@@ -110,10 +112,13 @@ class ToolProgram:
     facts: frozenset[str]
     """The facts that it reads or shows."""
     batch: Batch = field(repr=False)
-    batched: tuple[int, ...]
-    """Position in `rules` of each condition of the batch."""
+    conditional: tuple[CompiledRule, ...]
+    """The rules with a condition, in the order of the batch."""
+    unconditional: tuple[CompiledRule, ...]
     quiet: tuple[RuleVerdict | None, ...]
-    """What each rule says where its condition is false; None where that is nothing at all, as of permissions."""
+    """What each conditional rule says where its condition is false; None where that is nothing, as of permissions."""
+    all_quiet: tuple[RuleVerdict, ...]
+    """The same without the nothings: what they say where no condition is true."""
     fact_order: tuple[str, ...]
     """Its facts, sorted."""
     autonomy: Autonomy | None

@@ -51,11 +51,10 @@ class Replayed:
 def replay(engine: PolicyEngine, recorded: Recorded) -> Replayed:
     """Make one decision again."""
     request = recorded.request
-    missing = sorted(engine.facts_needed(request.tool) - recorded.facts.keys() - recorded.unread)
-    if missing:
-        return Replayed("unreplayable", None, tuple(missing))
+    needed, known = engine.facts_needed(request.tool), recorded.facts.keys()
+    missing = [] if needed <= known else sorted(needed - known - recorded.unread)
     uses = recorded.situation.uses
-    for key in engine.limits_for(request, recorded.facts, recorded.situation):
+    for key in () if missing else engine.limits_for(request, recorded.facts, recorded.situation):
         if key.key not in uses:
             missing.append(f"limit {key.limit}")
     if missing:

@@ -158,5 +158,7 @@ def _recorded(engine: PolicyEngine, count: int) -> Iterator[Recorded]:
         facts["order.days_since_delivery"] = Fact(number % 80, "orders database", SITUATION.now)
         facts["customer.refunds_90d"] = Fact(number % 5, "orders database", SITUATION.now)
         request = replace(REQUEST, arguments={**REQUEST.arguments, "amount_minor": amount})
-        decision = engine.decide(request, facts, SITUATION)
-        yield Recorded(f"req-{number}#0", SITUATION.now, request, facts, frozenset(), SITUATION, decision)
+        read, said_yes = SITUATION.history
+        situation = replace(SITUATION, history=(read, replace(said_yes, arguments=request.arguments)))
+        decision = engine.decide(request, facts, situation)
+        yield Recorded(f"req-{number}#0", situation.now, request, facts, frozenset(), situation, decision)

@@ -147,7 +147,7 @@ def _never(inquiry: Inquiry, compiled: CompiledRule, rule: Rule) -> None:
 
 
 def _threshold(inquiry: Inquiry, compiled: CompiledRule, rule: Threshold) -> None:
-    _object(inquiry, compiled, Effect(rule.then), approval=rule.approval, queue=rule.queue)
+    _object(inquiry, compiled, EFFECTS[rule.then], approval=rule.approval, queue=rule.queue)
 
 
 def _trigger(inquiry: Inquiry, compiled: CompiledRule, rule: Trigger) -> None:
@@ -165,7 +165,7 @@ def _prefer(inquiry: Inquiry, compiled: CompiledRule, rule: Prefer) -> None:
         _object(inquiry, compiled, Effect.REQUIRE_APPROVAL, approval=rule.approval, note=note)
     else:
         note = " A person may override this with a written justification."
-        _object(inquiry, compiled, Effect(rule.otherwise), queue=rule.queue, note=note)
+        _object(inquiry, compiled, EFFECTS[rule.otherwise], queue=rule.queue, note=note)
 
 
 def _limit(inquiry: Inquiry, compiled: CompiledRule, rule: Limit) -> None:
@@ -179,7 +179,7 @@ def _limit(inquiry: Inquiry, compiled: CompiledRule, rule: Limit) -> None:
             "used.count": str(found.used_count),
             "used.amount_minor": format_money(Money(found.used_amount_minor, found.currency)),
         }
-        _object(inquiry, compiled, Effect(rule.past), approval=rule.approval, queue=rule.queue, extra=extra)
+        _object(inquiry, compiled, EFFECTS[rule.past], approval=rule.approval, queue=rule.queue, extra=extra)
     else:
         _pass(inquiry, compiled)
 
@@ -201,7 +201,7 @@ def _provenance(inquiry: Inquiry, compiled: CompiledRule, rule: ProvenanceDemand
         _pass(inquiry, compiled)
         return
     note = f" ({rule.argument} came from: {origin.value})"
-    _object(inquiry, compiled, Effect(rule.then), approval=rule.approval, queue=rule.queue, note=note)
+    _object(inquiry, compiled, EFFECTS[rule.then], approval=rule.approval, queue=rule.queue, note=note)
 
 
 HEARD: dict[str, Callable[[Inquiry, CompiledRule, Any], None]] = {

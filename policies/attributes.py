@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from cel_expr_python import cel
@@ -164,6 +165,7 @@ DURATION = re.compile(r"^(\d{1,6})\s*([mhdw])$")
 SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
+@lru_cache(maxsize=1024)
 def parse_duration(text: str) -> int:
     """Seconds of "30m", "4h", "30d" or "2w".
 

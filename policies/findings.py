@@ -94,7 +94,7 @@ def join_approvals(specs: Sequence[ApprovalSpec], reviewer_roles: Sequence[str])
         rank = list(reviewer_roles).index(spec.role) if known else len(reviewer_roles)
         return rank, spec.count, spec.role, spec.queue
 
-    strongest = max(specs, key=strength)
+    strongest = max(specs, key=strength) if len(specs) > 1 else specs[0]
     return ApprovalTerms(
         role=strongest.role,
         count=max(spec.count for spec in specs),

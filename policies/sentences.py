@@ -47,6 +47,8 @@ class Sentence:
     text: str
     shows: frozenset[str]
     """The names whose values it shows."""
+    parts: tuple[str, ...]
+    """Text and names in turn: "It is ", "args.amount_minor", "."."""
 
     def fill(self, values: Mapping[str, Any], currency: str = "") -> str:
         """The sentence with its values.
@@ -57,13 +59,13 @@ class Sentence:
         """
         if not self.shows:
             return self.text
-        return PLACEHOLDER.sub(lambda match: show(match[1], values, currency), self.text)
+        return "".join(show(part, values, currency) if place % 2 else part for place, part in enumerate(self.parts))
 
 
 @lru_cache(maxsize=4096)
 def read_sentence(text: str) -> Sentence:
     """A sentence from a rule's `why`."""
-    return Sentence(text, frozenset(PLACEHOLDER.findall(text)))
+    return Sentence(text, frozenset(PLACEHOLDER.findall(text)), tuple(PLACEHOLDER.split(text)))
 
 
 def unknown_names(sentence: Sentence, known: Iterable[str]) -> list[str]:
@@ -76,6 +78,8 @@ def show(name: str, values: Mapping[str, Any], currency: str = "") -> str:
     value = values.get(name)
     if value is None:
         return "unknown"
+    if type(value) is str:
+        return value[:MAX_VALUE]
     if name.endswith(MINOR) and type(value) is int:
         beside = f"{name.rpartition('.')[0]}.currency"
         found = values.get(beside)

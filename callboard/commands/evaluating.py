@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from callboard.commands.bench_policies import bench_policies
 from callboard.commands.conformance import conformance
 from callboard.output import NOT_AS_IT_SHOULD, JsonOption, Options
 
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     evaluating.command("conformance")(conformance)
     bench = typer.Typer(help="What it costs.", no_args_is_help=True)
     bench.command("turns")(turns)
+    bench.command("policies")(bench_policies)
     evaluating.add_typer(bench, name="bench")
     app.add_typer(evaluating, name="eval")
 

@@ -21,7 +21,7 @@ class Choose(_Sheet):
     label: list[str]
     """Fields that describe a record to the customer and are matched with their words: ["name", "variant"]."""
     only: dict[str, list[str]] = Field(default_factory=dict)
-    """Field → values: only such records are offered, as long as there are any ("orders that can still be cancelled")."""
+    """Field → values: only such records are offered, as long as there are any (orders that can still be cancelled)."""
     many: bool = False
     """Whether several may be chosen ("all of them"); the slot's value is then a list."""
     single: Literal["take", "ask"] = "take"

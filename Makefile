@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 CODE := agents callboard evals graphs memory playbooks policies tools tests
 PROCESSES ?= 2
 
-.PHONY: help setup run test check demo bench
+.PHONY: help setup run test lint check demo bench
 
 help:
 	@echo "make run     set everything up and serve the retail playbook on http://127.0.0.1:8080"

@@ -27,6 +27,9 @@ SYSTEM_TRUST = 4
 """How far a statement is believed: what a customer said, what a colleague said, what a system of record said."""
 
 
+IDENTITY = "identity"
+"""Under which questions about who is writing are counted, whatever they ask for."""
+
 CLARIFY = "clarify"
 """The slot under which questions about the matter itself are counted."""
 
@@ -221,6 +224,8 @@ def _questions(
             continue
         body = entry.body.get("question")
         last = Question.model_validate(body) if body else None
+        if last is not None and last.kind == "identity":
+            asked[IDENTITY] = asked.get(IDENTITY, 0) + 1
         for slot in last.slots if last else []:
             if slot in IDENTITY_SLOTS or slot == CLARIFY or (last and last.case_id == case_id):
                 asked[slot] = asked.get(slot, 0) + 1

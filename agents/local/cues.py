@@ -141,10 +141,11 @@ def _identity_template(task: WorkflowTask, sheets: Sheets) -> str:
     question = task.question
     if any(each.state == "failed" and each.this_turn for each in checks):
         return "ask_identity_again"
-    if question is not None and question.kind == "identity" and question.slots == ask:
+    has_failed = any(each.state == "failed" for each in checks)
+    if question is not None and question.kind == "identity" and (has_failed or question.slots == ask):
         # It was asked in these words just now, and the answer was about something else.
         wanted.append("ask_identity_still")
-    if any(each.state == "failed" for each in checks):
+    if has_failed:
         wanted.append("ask_identity_again")
     if len(ask) == 1:
         wanted.append(f"ask_identity_{ask[0]}")

@@ -4,7 +4,7 @@ from langgraph.runtime import Runtime
 
 from agents.tasks import AuthenticationAdvice, AuthenticationTask, IntentReading
 from graphs.context import TurnContext
-from graphs.matter import CANNOT, IDENTITY_SLOTS, Matter, matter_of
+from graphs.matter import CANNOT, IDENTITY, IDENTITY_SLOTS, Matter, matter_of
 from graphs.state import TurnState
 from graphs.thinking import think
 from memory import evidence, readings, receipts, requests
@@ -42,7 +42,7 @@ async def authentication(state: TurnState, runtime: Runtime[TurnContext]) -> Tur
         current=int(matter.conversation.assurance),
         known=known,
         failed=failed,
-        asked=max((times for slot, times in matter.asked.items() if slot in IDENTITY_SLOTS), default=0),
+        asked=matter.asked.get(IDENTITY, 0),
         cannot=cannot_of(reading, matter),
     )
     ordinal = state["ordinal"]

@@ -13,7 +13,7 @@ help:
 	@echo "make demo    play three conversations in this terminal"
 	@echo "make test    run every test"
 	@echo "make check   format, lint, types, import contracts, unit tests"
-	@echo "make bench   measure turns"
+	@echo "make bench   measure turns and policies"
 	@echo "make setup   only make .venv"
 
 setup: $(INSTALLED)
@@ -37,6 +37,7 @@ demo: setup
 
 bench: setup
 	@$(BIN)/callboard eval bench turns
+	@$(BIN)/callboard eval bench policies
 
 check: setup
 	$(BIN)/ruff format --check $(CODE)

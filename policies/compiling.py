@@ -39,7 +39,7 @@ from policies.rules import (
     Rule,
     Table,
 )
-from policies.sentences import read_sentence, unknown_names
+from policies.sentences import MINOR, currency_of, read_sentence, unknown_names
 from policies.tables import DecisionTable
 from policies.words import AutonomyLevel, Effect, Reversibility, Risk, RuleVerdict, ToolProfile
 
@@ -142,6 +142,9 @@ class Compiler:
         wanted |= {column for use in uses for column in (*use.table.columns, *use.sentence.shows)}
         if matrix is not None:
             wanted |= read_sentence(matrix.why).shows
+        # Money is shown with the currency that stands beside it.
+        shown = {name for rule in [*rules, *triggers] for name in rule.sentence.shows if name.endswith(MINOR)}
+        wanted |= {currency_of(name) for name in shown} & types.keys()
         constants = self._constants(profile, wanted)
         needs = needs_of(profile, frozenset(wanted), {**types, **self.signals})
         facts = frozenset(fact for name in wanted for fact in _facts(name, profile))

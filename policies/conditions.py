@@ -15,8 +15,9 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from policies.attributes import CEL_TYPES
+from policies.attributes import CEL_TYPES, checked
 from policies.calendar_time import days_between, months_after, months_after_in
+from policies.canonical import is_same
 from policies.documents import closest
 from policies.errors import ConditionError
 from policies.syntax import Node, read_syntax
@@ -158,6 +159,28 @@ class Names:
         return f"one of {', '.join(same[:8])}" if same else ""
 
 
+def total(numbers: Sequence[Any]) -> int:
+    """The sum of whole numbers; 0 of none.
+
+    Raises:
+        TypeError: Something among them is no whole number.
+    """
+    if any(type(number) is not int for number in numbers):
+        raise TypeError
+    return checked("sum", "int", sum(numbers))  # type: ignore[no-any-return]  # checked as an int
+
+
+def is_within(some: Sequence[Any], all_of_them: Sequence[Any]) -> bool:
+    """Whether the first list is part of the second, each item at most as often as there."""
+    left = list(all_of_them)
+    for item in some:
+        place = next((index for index, each in enumerate(left) if is_same(item, each)), None)
+        if place is None:
+            return False
+        del left[place]
+    return True
+
+
 def present_names(types: Mapping[str, str]) -> dict[str, str]:
     """The `.present` companions of names whose value may be null."""
     return {f"{name}{PRESENT}": "bool" for name in types}
@@ -209,5 +232,7 @@ FUNCTIONS = [
             ),
         ],
     ),
+    _function("sum", total, cel.Type.INT, cel.Type.List(cel.Type.DYN)),
+    _function("within", is_within, cel.Type.BOOL, cel.Type.List(cel.Type.DYN), cel.Type.List(cel.Type.DYN)),
     _function("days_between", days_between, cel.Type.INT, cel.Type.TIMESTAMP, cel.Type.TIMESTAMP, cel.Type.STRING),
 ]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -228,6 +228,7 @@ class _Loader:
                     found.append(Located(rule, section, document, (section, index), is_baseline))
             if file.autonomy and not (is_baseline and own_matrix):
                 found.append(Located(file.autonomy, "autonomy", document, ("autonomy",), is_baseline))
+        found = self._with_sources(found)
         seen: dict[str, Located] = {}
         matrix: Located | None = None
         for each in found:
@@ -246,6 +247,24 @@ class _Loader:
                 matrix = each
             seen.setdefault(rule_id, each)
         return sorted(found, key=lambda each: each.rule.id)
+
+    def _with_sources(self, found: list[Located]) -> list[Located]:
+        """The company's own clauses for Callboard's rules."""
+        clauses: dict[str, str] = {}
+        baseline = {each.rule.id for each in found if each.is_baseline}
+        for document, file, _ in self.parsed:
+            for rule_id, clause in file.sources.items():
+                if rule_id not in baseline or rule_id in clauses:
+                    what = "is given twice" if rule_id in clauses else "is no rule of Callboard's own"
+                    hint = "it once" if rule_id in clauses else closest(rule_id, baseline)
+                    self.mistakes.append(document.mistake(("sources", rule_id), f"{rule_id} {what}.", hint))
+                clauses[rule_id] = clause
+        return [
+            replace(each, rule=each.rule.model_copy(update={"source": f"{clauses[each.rule.id]}; {each.rule.source}"}))
+            if each.rule.id in clauses and each.is_baseline
+            else each
+            for each in found
+        ]
 
     def _tables(self, located: Iterable[Located]) -> dict[str, tuple[DecisionTable, Located]]:
         tables: dict[str, tuple[DecisionTable, Located]] = {}
@@ -276,7 +295,7 @@ class _Loader:
             for section, content in data.items():
                 if section != "parameters":
                     items: list[Any] = content if isinstance(content, list) else [content]
-                    if section == "signals" and isinstance(content, dict):
+                    if section in ("signals", "sources") and isinstance(content, dict):
                         items = [[name, kind] for name, kind in content.items()]
                     sections.setdefault(section, []).extend(json.dumps(item, sort_keys=True) for item in items)
         merged: dict[str, Any] = {

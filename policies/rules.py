@@ -361,6 +361,8 @@ class PolicyFile(Strict):
     parameters: dict[str, Any] = {}
     declares: list[ParameterDeclaration] = []
     signals: dict[str, TypeName] = {}
+    sources: dict[str, Text] = {}
+    """A rule of Callboard's own → the company's clause that says the same."""
     permissions: list[Permission] = []
     never: list[Never] = []
     prefer: list[Prefer] = []

@@ -81,8 +81,7 @@ def show(name: str, values: Mapping[str, Any], currency: str = "") -> str:
     if type(value) is str:
         return value[:MAX_VALUE]
     if name.endswith(MINOR) and type(value) is int:
-        beside = f"{name.rpartition('.')[0]}.currency"
-        found = values.get(beside)
+        found = values.get(currency_of(name))
         return format_money(Money(value, found if isinstance(found, str) and found else currency))
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -91,6 +90,11 @@ def show(name: str, values: Mapping[str, Any], currency: str = "") -> str:
     if isinstance(value, list):
         return ", ".join(str(item) for item in value)[:MAX_VALUE]
     return str(value)[:MAX_VALUE]
+
+
+def currency_of(name: str) -> str:
+    """The name under which the currency of an amount is looked for: "order.currency" of "order.total_minor"."""
+    return f"{name.rpartition('.')[0]}.currency"
 
 
 def format_money(money: Money) -> str:

@@ -160,6 +160,13 @@ def _listed(part: dict[str, Any], schema: dict[str, Any]) -> tuple[str, ...]:
     return tuple(values) if all(isinstance(value, str) for value in values) else ()
 
 
+def _list_name(part: dict[str, Any], schema: dict[str, Any]) -> str:
+    """A list by what it holds, where policy knows lists of that."""
+    items = part.get("items")
+    kind = _type_name(items, schema) if isinstance(items, dict) and items else ""
+    return f"list<{kind}>" if kind in ("string", "int") else "list"
+
+
 def _type_name(part: dict[str, Any], schema: dict[str, Any]) -> str:
     if "$ref" in part:
         part = schema["$defs"][part["$ref"].rsplit("/", 1)[-1]]
@@ -168,10 +175,11 @@ def _type_name(part: dict[str, Any], schema: dict[str, Any]) -> str:
         return _type_name(part, schema)
     if part.get("format") in {"date-time", "date"}:
         return "timestamp"
+    if part.get("type") == "array":
+        return _list_name(part, schema)
     return {
         "integer": "int",
         "number": "float",
         "boolean": "bool",
-        "array": "list",
         "object": "map",
     }.get(part.get("type", "string"), "string")

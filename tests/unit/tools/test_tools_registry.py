@@ -259,4 +259,4 @@ def test_profiles_tell_policy_what_a_tool_does() -> None:
     assert profile.amount_argument == "amount_minor"
     assert profile.fact_types == {"a.x": "int"}
     assert profile.argument_types["on"] == "timestamp"
-    assert profile.argument_types["lines"] == "list"
+    assert profile.argument_types["lines"] == "list<string>"

@@ -14,7 +14,7 @@ Write as the customer. Commands:
   /approve ID [note]       say yes; ID may be left out when only one waits
   /reject ID why           say no, and why
   /respond ID text         say something to the customer instead
-  /case                    the id of this conversation's case
+  /case                    the id of this case, for `callboard case show`
   /help, /quit"""
 
 
@@ -71,7 +71,7 @@ class Chat:
             case "/case":
                 conversation = await self.api.get(f"/v1/conversations/{self.conversation_id}")
                 return [Event("note", {"text": conversation["case_id"] or "There is no case yet."})]
-        return [Event("note", {"text": HELP})]
+        return [Event("note", {"text": HELP if name == "/help" else f"There is no command {name}.\n{HELP}"})]
 
     async def _decide(self, answer: str, rest: str) -> list[Event]:
         waiting = [one["approval_id"] for one in await self._waiting()]

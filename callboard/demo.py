@@ -76,6 +76,8 @@ class Played:
 
     scene: Scene
     conversation_id: ConversationId
+    currency: str
+    """Of the amounts."""
     turns: list[dict[str, Any]] = field(default_factory=list)
     approvals: list[ApprovalOut] = field(default_factory=list)
     decisions: list[DecisionOut] = field(default_factory=list)
@@ -97,6 +99,7 @@ class Played:
             "receipts": [receipt.model_dump(mode="json") for receipt in self.receipts],
             "handoffs": self.handoffs,
             "refunds_booked": self.refunds_booked,
+            "currency": self.currency,
             "ended_as_planned": self.ended_as_planned,
         }
 
@@ -149,7 +152,7 @@ class _Stage:
 
     def __init__(self, runtime: Runtime, scene: Scene, audience: Audience, began: datetime) -> None:
         self._runtime, self._scene, self._audience, self._began = runtime, scene, audience, began
-        self._played = Played(scene, ConversationId(f"demo-{scene.name}"))
+        self._played = Played(scene, ConversationId(f"demo-{scene.name}"), runtime.playbook.sheet.currency)
         self._cases: list[CaseId] = []
 
     async def play(self) -> Played:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
@@ -15,6 +16,8 @@ from callboard.terminal import EFFECT_STYLES, approval_card, handoff_card, said,
 from graphs.results import Reviewer
 
 PAUSE_S = 0.7
+INDENT = 11
+"""Where a line's words begin, after what it is about."""
 
 
 class StageLight(Audience):
@@ -39,9 +42,12 @@ class StageLight(Audience):
         line = Text.assemble(
             ("   policy  ", "dim"), decision.tool, " → ", (decision.effect, EFFECT_STYLES.get(decision.effect, ""))
         )
-        if decision.reasons:
-            line.append(f"   {' '.join(decision.reasons)}", style="dim")
+        reasons = Text(" ".join(decision.reasons), style="dim")
+        if line.cell_len + 3 + reasons.cell_len < self._console.width:
+            self._console.print(Text.assemble(line, "   ", reasons))
+            return
         self._console.print(line)
+        self._console.print(Padding(reasons, (0, 0, 0, INDENT)))
 
     def reply(self, text: str, outcome: str) -> None:
         """The customer is told something, or nothing."""

@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+
+from policies.sentences import format_money
+from policies.words import Money
 
 OUTCOME_STYLES = {
     "resolved": "green",
@@ -19,7 +23,11 @@ OUTCOME_STYLES = {
     "with_person": "magenta",
 }
 EFFECT_STYLES = {"allow": "green", "require_approval": "yellow", "escalate": "magenta", "deny": "red"}
+STATUS_WORDS = {"spent": "approved and used"}
+"""Where the record's word says little to people."""
 WIDTH = 100
+ID_WIDTH = 40
+"""An approval's id is pasted into the next command, so it is never broken."""
 
 
 def said(author: str, text: str, *, outcome: str = "", style: str = "blue") -> RenderableType:
@@ -43,12 +51,14 @@ def approval_card(approval: Mapping[str, Any], *, brief: bool = False) -> Render
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("Approval", Text(approval["approval_id"]))
-    table.add_row("Status", Text(f"{approval['status']}, version {approval['version']}"))
+    table.add_row("Status", Text(f"{_status(approval)}, version {approval['version']}"))
     table.add_row("Needs", Text(f"{approval['needed']} × {approval['role']} or above; {approval['votes']} so far"))
-    table.add_row("Until", Text(str(approval["expires_at"])))
-    for name, value in dict(details.get("arguments", {})).items():
+    table.add_row("Until", Text(f"{_moment(approval['expires_at'])[:16]} UTC"))
+    arguments = dict(details.get("arguments", {}))
+    for name, value in arguments.items():
         origin = dict(details.get("provenance", {})).get(name, {}).get("origin", "")
-        table.add_row(name, Text.assemble(_plain(value), (f"   from {origin}" if origin else "", "dim")))
+        shown = _worth(name, value, arguments.get("currency"))
+        table.add_row(name, Text.assemble(shown, (f"   from {origin}" if origin else "", "dim")))
     for reason in details.get("reasons", []):
         table.add_row("Why asked", Text(_sentence(reason)))
     facts = dict(details.get("facts", {}))
@@ -57,7 +67,9 @@ def approval_card(approval: Mapping[str, Any], *, brief: bool = False) -> Render
         table.add_row("Facts", Text(f"{len(facts)}, read just now from {sources}"))
         facts = {}
     for name, fact in sorted(facts.items()):
-        table.add_row(f"fact {name}", Text.assemble(_plain(fact.get("value")), (f"   {fact.get('source', '')}", "dim")))
+        currency = facts.get(f"{name.rpartition('.')[0]}.currency", {}).get("value")
+        shown = _worth(name, fact.get("value"), currency)
+        table.add_row(f"fact {name}", Text.assemble(shown, (f"   {fact.get('source', '')}", "dim")))
     for label, name in (("If yes", "consequences_yes"), ("If no", "consequences_no"), ("Changed", "difference")):
         if details.get(name):
             table.add_row(label, Text(_plain(details[name])))
@@ -68,15 +80,15 @@ def approvals_table(approvals: Sequence[Mapping[str, Any]]) -> RenderableType:
     """A list of approvals."""
     if not approvals:
         return Text("Nothing waits for approval.", style="green")
-    table = Table("approval", "status", "what", "role", "votes", "until", width=WIDTH + 20)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("approval", min_width=ID_WIDTH)
+    table.add_column("status")
+    table.add_column("until, UTC", min_width=16)
     for one in approvals:
         table.add_row(
-            Text(one["approval_id"], overflow="fold"),
-            one["status"],
-            Text(one["summary"]),
-            one["role"],
-            f"{one['votes']}/{one['needed']}",
-            str(one["expires_at"])[:16],
+            Text(f"{one['approval_id']}\n{one['summary']}"),
+            Text(f"{_status(one)}\n{one['votes']} of {one['needed']} {one['role']}"),
+            _moment(one["expires_at"])[:16],
         )
     return table
 
@@ -87,14 +99,14 @@ def case_view(case: Mapping[str, Any]) -> RenderableType:
         f"{case['case_id']}   {case['journey'] or 'no journey yet'}   {case['status']}"
         + (f" ({case['disposition']})" if case["disposition"] else "")
     )
-    timeline = Table("at", "who", "what", title="Timeline", title_justify="left", width=WIDTH + 20)
+    timeline = Table("at", "who", "what", title="Timeline", title_justify="left")
     for entry in case["timeline"]:
-        timeline.add_row(str(entry["at"])[:19], Text(entry["author"]), Text(_entry(entry), overflow="fold"))
-    decisions = Table("tool", "moment", "effect", "reasons", title="Decisions", title_justify="left", width=WIDTH + 20)
+        timeline.add_row(_moment(entry["at"]), Text(entry["author"]), Text(_entry(entry), overflow="fold"))
+    decisions = Table("tool", "moment", "effect", "reasons", title="Decisions", title_justify="left")
     for made in case["decisions"]:
         effect = Text(made["effect"], style=EFFECT_STYLES.get(made["effect"], ""))
         decisions.add_row(made["tool"], made["phase"], effect, Text("\n".join(made["reasons"])))
-    receipts = Table("tool", "state", "arguments", "result", title="Receipts", title_justify="left", width=WIDTH + 20)
+    receipts = Table("tool", "state", "arguments", "result", title="Receipts", title_justify="left")
     for receipt in case["receipts"]:
         receipts.add_row(
             receipt["tool"], receipt["state"], Text(_plain(receipt["arguments"])), Text(_plain(receipt["result"]))
@@ -119,17 +131,25 @@ def handoff_card(bundle: Mapping[str, Any], score: float) -> RenderableType:
 
 def keys_table(keys: Iterable[Mapping[str, Any]]) -> RenderableType:
     """API keys, without the keys."""
-    table = Table("id", "name", "role", "limits", "made", "revoked", width=WIDTH + 20)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("id", no_wrap=True)
+    table.add_column("name")
+    table.add_column("role")
+    table.add_column("limits", min_width=12)
+    table.add_column("made", min_width=10)
+    table.add_column("revoked", min_width=10)
     for key in keys:
-        limits = "none" if key["limits"] is None else _plain(key["limits"])
+        limits = "none"
+        if key["limits"] is not None:
+            limits = ", ".join(format_money(Money(amount, currency)) for currency, amount in key["limits"].items())
         name = f"{key['name']} (demo)" if key["demo"] else key["name"]
         table.add_row(
-            Text(key["key_id"], overflow="fold"),
+            Text(key["key_id"]),
             Text(name),
             key["role"],
             limits,
-            str(key["created_at"])[:19],
-            str(key["revoked_at"] or "")[:19],
+            _moment(key["created_at"])[:10],
+            _moment(key["revoked_at"] or "")[:10],
         )
     return table
 
@@ -139,7 +159,25 @@ def _entry(entry: Mapping[str, Any]) -> str:
     if entry["kind"] in ("message_in", "message_out", "note"):
         return str(body.get("text", ""))
     words = [entry["kind"], *(str(body[name]) for name in ("tool", "effect", "state", "code") if body.get(name))]
+    if body.get("phase"):
+        words.append(f"({body['phase']})")
     return " ".join(words)
+
+
+def _status(approval: Mapping[str, Any]) -> str:
+    return STATUS_WORDS.get(approval["status"], str(approval["status"]))
+
+
+def _moment(at: Any) -> str:
+    """ISO 8601 to the second, for eyes."""
+    return str(at)[:19].replace("T", " ")
+
+
+def _worth(name: str, value: Any, currency: Any) -> str:
+    """A value in words; an amount in minor units also as money, where its currency stands beside it."""
+    if name.endswith("_minor") and isinstance(value, int) and isinstance(currency, str):
+        return f"{value}, {format_money(Money(value, currency))}"
+    return _plain(value)
 
 
 def _sentence(reason: Any) -> str:
@@ -150,7 +188,7 @@ def _plain(value: Any) -> str:
     """A JSON value in words: without brackets and quotes."""
     if isinstance(value, Mapping):
         if set(value) == {"amount_minor", "currency"}:
-            return f"{value['amount_minor'] / 100:.2f} {value['currency']}"
+            return format_money(Money(value["amount_minor"], value["currency"]))
         return ", ".join(f"{name}: {_plain(inner)}" for name, inner in value.items() if inner not in (None, "", [], {}))
     if isinstance(value, (list, tuple)):
         return "; ".join(_plain(inner) for inner in value)

@@ -67,6 +67,8 @@ def demo(
     from callboard.errors import SettingsInvalid
     from callboard.settings import DEFAULT_PLAYBOOK
     from callboard.stage import StageLight
+    from policies.sentences import format_money
+    from policies.words import Money
 
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise SettingsInvalid(f"{keep} is not empty; the demo wants a directory of its own.")
@@ -88,11 +90,14 @@ def demo(
         typer.echo(json.dumps({"conversations": [one.as_json() for one in played]}, indent=2, ensure_ascii=False))
     else:
         console.print()
+        console.print("What the payments system itself holds now:", style="bold")
         for one in played:
-            booked = one.refunds_booked
-            money = f"refunds in the payments system: {booked['count']}, {booked['amount_minor']} minor units in all"
-            ended = "as planned" if one.ended_as_planned else "NOT as planned"
-            console.print(f"{one.scene.name}: {ended}; {money}", highlight=False)
+            count, total = one.refunds_booked["count"], Money(one.refunds_booked["amount_minor"], one.currency)
+            booked = f"{count} × refunded, {format_money(total)} in all" if count else "nothing refunded"
+            ended = "" if one.ended_as_planned else "; the conversation did NOT end as planned"
+            console.print(f"  {one.scene.customer}: {booked}{ended}", highlight=False)
+        if as_planned:
+            console.print("All three conversations ended as planned.", style="green")
     if not as_planned:
         raise typer.Exit(NOT_AS_IT_SHOULD)
 
@@ -122,8 +127,10 @@ def _show(event: "Event", *, as_json: bool) -> None:
             console.print(said(author, event.data["text"], outcome=event.data["outcome"]))
         case "approvals":
             console.print(approvals_table(event.data["approvals"]))
+            if event.data["approvals"]:
+                console.print("Answer as a reviewer: /approve, /reject why, /respond text", style="dim", markup=False)
         case "approval":
-            console.print(approval_card(event.data))
+            console.print(approval_card(event.data, brief=True))
         case "refused":
             console.print(event.data.get("detail") or event.data.get("title"), style="red", markup=False)
         case "note":

@@ -81,15 +81,19 @@ def history(context: typer.Context, as_json: JsonOption = False) -> None:
 
 
 def _history(found: dict[str, Any]) -> "RenderableType":
-    lines = ["In force:"]
+    lines = ["In force, the first that applies to a case:"]
+    now = datetime.now(UTC)
+    replaced = False
     for term in found["in_force"]:
         share = "all cases" if term["share"] == 100 else f"{term['share']} % of the cases"
-        lines.append(f"  {term['hash'][:12]}  {share}, from {term['starts_at']}")
+        note = ", replaced; a rollback returns to it" if replaced else ""
+        lines.append(f"  {term['hash'][:12]}  {share}, from {term['starts_at'][:16].replace('T', ' ')} UTC{note}")
+        replaced = replaced or (term["share"] == 100 and datetime.fromisoformat(term["starts_at"]) <= now)
     lines.append("Versions:")
     for one in found["versions"]:
         flips = f", {one['flipped']} flips in {one['shadowed']} shadow decisions" if one["shadowed"] else ""
         lines.append(
-            f"  {one['hash'][:12]}  {one['state']}, drafted by {one['drafted_by']}, made {one['decisions']} decisions"
+            f"  {one['hash'][:12]}  {one['state']}, {_origin(one['drafted_by'])}, made {one['decisions']} decisions"
             f"{flips}  {one['note']}".rstrip()
         )
     lines.append("Steps:")
@@ -98,6 +102,10 @@ def _history(found: dict[str, Any]) -> "RenderableType":
         for step in found["events"]
     ]
     return _text(*lines)
+
+
+def _origin(drafted_by: str) -> str:
+    return "from the playbook's files" if drafted_by == "adopted" else f"drafted by {drafted_by}"
 
 
 def _text(*lines: str) -> "RenderableType":

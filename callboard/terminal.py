@@ -132,12 +132,11 @@ def handoff_card(bundle: Mapping[str, Any], score: float) -> RenderableType:
 def keys_table(keys: Iterable[Mapping[str, Any]]) -> RenderableType:
     """API keys, without the keys."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("id", no_wrap=True)
+    table.add_column("id", min_width=20)
     table.add_column("name")
-    table.add_column("role")
-    table.add_column("limits", min_width=12)
-    table.add_column("made", min_width=10)
-    table.add_column("revoked", min_width=10)
+    table.add_column("role", min_width=10)
+    table.add_column("limits", min_width=11)
+    table.add_column("made", min_width=16)
     for key in keys:
         limits = "none"
         if key["limits"] is not None:
@@ -148,8 +147,8 @@ def keys_table(keys: Iterable[Mapping[str, Any]]) -> RenderableType:
             Text(name),
             key["role"],
             limits,
-            _moment(key["created_at"])[:10],
-            _moment(key["revoked_at"] or "")[:10],
+            _moment(key["created_at"])[:10]
+            + (f"\nended {_moment(key['revoked_at'])[:10]}" if key["revoked_at"] else ""),
         )
     return table
 

@@ -133,7 +133,7 @@ def keys_table(keys: Iterable[Mapping[str, Any]]) -> RenderableType:
     """API keys, without the keys."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("id", min_width=20)
-    table.add_column("name", max_width=15)
+    table.add_column("name", max_width=10, overflow="fold")
     table.add_column("role", min_width=10)
     table.add_column("limits", min_width=11)
     table.add_column("made", min_width=16)

@@ -53,6 +53,8 @@ class Judged:
     """Facts that could not be read, and why."""
     is_out_of_reach: bool = False
     """Whether a system could not be asked, so that a `deny` says nothing about the matter."""
+    ledger: frozenset[str] = frozenset()
+    """How the customer's effects stood that had ended before the facts were read."""
     lacks_only_confirmation: bool = False
     """It would be allowed, or go to a person, if the customer confirmed these very details."""
     shadow: Shadow | None = None
@@ -131,6 +133,7 @@ async def judge(
         facts,
         situation,
         facts_read.missing,
+        ledger=gathered.ledger,
         is_out_of_reach=facts_read.is_out_of_reach,
         lacks_only_confirmation=_lacks_only_confirmation(engine, request, decision, facts, situation),
         shadow=Shadow(gathered.seats.shadow_hash, shadow.decide(request, facts, situation)) if shadow else None,
@@ -213,6 +216,7 @@ class _Gathered:
     situation: Situation
     statements: Mapping[str, tuple[Origin, Json]]
     seats: Seats
+    ledger: frozenset[str]
 
 
 def _gather(unit: Unit, house: House, conversation_id: ConversationId, case_id: CaseId) -> _Gathered:
@@ -221,7 +225,9 @@ def _gather(unit: Unit, house: House, conversation_id: ConversationId, case_id: 
     if conversation is None or case is None:
         raise LookupError("The request's conversation or case is gone.")
     rows = visible(unit, conversation_id=conversation_id, case_id=case_id)
-    history = requests.history(unit, case_ids=[case_id])
+    history = requests.history(
+        unit, case_id=case_id, conversation_id=conversation_id, shared=house.playbook.verification_tools
+    )
     history += [
         HistoryEvent("confirmation", str(row.value["tool"]), row.value["arguments"], at=row.at)
         for row in rows
@@ -247,6 +253,7 @@ def _gather(unit: Unit, house: House, conversation_id: ConversationId, case_id: 
         ),
         {row.id: (origins.get(row.kind, Origin.EVIDENCE), row.value) for row in rows},
         house.desk.seats(unit, case_id=case_id, now=house.clock()),
+        receipts.ended(unit, conversation_id=conversation_id, now=house.clock()),
     )
 
 

@@ -217,22 +217,21 @@ class Runner:
         """Take the conversation's next items and run them to their end. False if there were none to run."""
         if self._closed:
             return False
-        seqs: list[int] = []
         try:
             items, epoch = await self._house.store.write(partial(self._claim, conversation_id=conversation_id))
             if not items:
                 return False
-            seqs = [item.seq for item in items]
             await self._run_or_give_up(TurnContext(self._house, conversation_id, epoch), items)
         except FencedOut:
             log.warning("another run has taken over conversation %s", conversation_id)
             return False
         except Exception as error:
-            # Nothing could be written about it: the items stay in the inbox for `recover`, whoever waits is told.
+            # Nothing could be written about it: the items stay in the inbox for `recover`, whoever waits is told,
+            # also for what came behind them: this lane doesn't come to it now.
             log.error("conversation %s can't be run now: %s", conversation_id, type(error).__name__)
-            self._release(conversation_id, seqs, TurnFailed(TurnFailed.__doc__))
+            self._release(conversation_id, [], TurnFailed(TurnFailed.__doc__))
             return False
-        self._release(conversation_id, seqs)
+        self._release(conversation_id, [item.seq for item in items])
         return True
 
     def _claim(self, unit: Unit, *, conversation_id: ConversationId) -> tuple[list[InboxItem], int]:
@@ -242,7 +241,12 @@ class Runner:
 
     async def _run_or_give_up(self, ctx: TurnContext, items: list[InboxItem]) -> None:
         """Run the items; once more after a failure, and after `ATTEMPTS` hand the conversation to a person."""
-        for attempt in range(max(item.attempts for item in items), ATTEMPTS + 1):
+        begun = max(item.attempts for item in items)
+        if begun > ATTEMPTS:
+            # Each time the process ended before the turn did: begun again it might end that way for ever.
+            await give_up(ctx, items, TurnFailed(TurnFailed.__doc__), self._new_id)
+            return
+        for attempt in range(begun, ATTEMPTS + 1):
             try:
                 await self._run(ctx, items)
                 return
@@ -257,7 +261,7 @@ class Runner:
                     await give_up(ctx, items, error, self._new_id)
 
     def _release(self, conversation_id: ConversationId, seqs: Sequence[int], problem: Exception | None = None) -> None:
-        """Let those go on who wait for these items, or for any of the conversation's where none could be taken."""
+        """Let those go on who wait for these items, or for any of the conversation's where none is named."""
         waiting = self._waiting.get(conversation_id, {})
         for seq in seqs or list(waiting):
             for future in waiting.get(seq, []):

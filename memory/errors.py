@@ -29,6 +29,7 @@ CaseMemoryError
 │   ├── AlreadyDone            this effect has happened
 │   ├── InFlight               this effect may be happening, or may have
 │   ├── LimitExceeded          a limit was used up
+│   ├── FactsOutdated          another effect came after the facts of the decision
 │   └── ReceiptStateError      the receipt is not in a state that takes this
 ├── PolicyLifeError
 │   ├── PolicyNotReady         a step of a policy version's life is missing
@@ -281,6 +282,14 @@ class LimitExceeded(ReceiptError):
         super().__init__(f"The limit {limit} is used up. Decide again with what was used since.")
         self.limit = limit
         self.key = key
+
+
+class FactsOutdated(ReceiptError):
+    """Another effect for this customer is being made, or was made, after the facts of the decision were read."""
+
+    def __init__(self, *, receipt_id: str) -> None:
+        super().__init__(f"The receipt {receipt_id} came after the facts were read. Read them and decide again.")
+        self.receipt_id = receipt_id
 
 
 class ReceiptStateError(ReceiptError):

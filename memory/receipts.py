@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlmodel import Field
 
 from memory import approvals, limit_uses
-from memory.errors import AlreadyDone, InFlight, ReceiptStateError, RecordNotFound
+from memory.conversations import ConversationRow
+from memory.errors import AlreadyDone, FactsOutdated, InFlight, ReceiptStateError, RecordNotFound
 from memory.limit_uses import uses as uses
 from memory.rows import Moment, Row, table_of
 from memory.unit import Unit
@@ -57,6 +58,7 @@ class ReceiptRow(Row, table=True):
 
 
 _TABLE = table_of(ReceiptRow)
+_CONVERSATIONS = table_of(ConversationRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,23 @@ def key_of(tool: str, identity_arguments: Mapping[str, Json], occurrence: str = 
     return digest({"tool": tool, "arguments": dict(identity_arguments), "occurrence": occurrence})
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a decision knew of the customer's other effects, so that none may come between its facts and its act."""
+
+    ended: frozenset[str]
+    """From `ended`, read before the facts were."""
+    argument: str
+    """The argument that names the record; empty if none does."""
+    record: Json
+
+
+def ended(unit: Unit, *, conversation_id: ConversationId, now: datetime) -> frozenset[str]:
+    """How the effects for this conversation's customer stand that nobody is at any more: facts read next show them."""
+    rows = _of_customer(unit, conversation_id)
+    return frozenset(_standing(row) for row in rows if not _is_in_hand(row, now))
+
+
 def reserve(
     unit: Unit,
     *,
@@ -112,6 +131,7 @@ def reserve(
     now: datetime,
     approval: tuple[ApprovalId, int, str] | None = None,
     limits: Sequence[LimitUse] = (),
+    beside: Beside | None = None,
 ) -> Receipt:
     """Take the right to one effect: the key, the approval and the limits, all or nothing.
 
@@ -131,10 +151,12 @@ def reserve(
         now: The moment of reservation; limits look back from it.
         approval: Id, version and digest of the approval to spend, if the permit is one.
         limits: What this effect uses of which limits.
+        beside: What the decision knew of the customer's other effects; None where no decision was made on facts.
 
     Raises:
         AlreadyDone: Another request did it.
-        InFlight: Another request is at it, or its outcome is unknown.
+        InFlight: Another request is at it, or its outcome is unknown; or that of another effect on the record is.
+        FactsOutdated: Another effect for the customer came after the decision's facts; decide again.
         ApprovalError: The approval can't be spent on it.
         LimitExceeded: A limit is used up.
     """
@@ -145,6 +167,8 @@ def reserve(
         if live.state == "committed":
             raise AlreadyDone(live, receipt_id=live.id)
         raise InFlight(live, receipt_id=live.id, state=live.state)
+    if beside is not None:
+        _check_beside(unit, beside, conversation_id, now)
     attempt = 1 + len(unit.rows(select(_TABLE.c.id).where(_TABLE.c.key == key)))
     if approval is not None:
         approval_id, version, approved = approval
@@ -305,6 +329,35 @@ def of_case(unit: Unit, *, case_id: CaseId) -> list[Receipt]:
 def unfinished(unit: Unit) -> list[Receipt]:
     """Receipts that are reserved, executing or unknown: what recovery looks at."""
     return _many(unit, _TABLE.c.state.in_(_UNFINISHED))
+
+
+def _check_beside(unit: Unit, beside: Beside, conversation_id: ConversationId, now: datetime) -> None:
+    """Refuse an effect whose facts may lack another: [a] and [a, b] of one order are two keys and share an item."""
+    for row in _of_customer(unit, conversation_id):
+        if _standing(row) not in beside.ended or _is_in_hand(row, now):
+            raise FactsOutdated(receipt_id=row["id"])
+        if row["state"] != "committed" and beside.record is not None:
+            other = get(unit, receipt_id=row["id"])
+            if other.arguments.get(beside.argument) == beside.record:
+                raise InFlight(other, receipt_id=other.id, state=other.state)
+
+
+def _of_customer(unit: Unit, conversation_id: ConversationId) -> Sequence[Mapping[Any, Any]]:
+    """The live receipts of all conversations with the customer of this one."""
+    own = select(_CONVERSATIONS.c.customer_id).where(_CONVERSATIONS.c.id == conversation_id).scalar_subquery()
+    theirs = select(_CONVERSATIONS.c.id).where(_CONVERSATIONS.c.customer_id == own)
+    same = (_TABLE.c.conversation_id == conversation_id) | _TABLE.c.conversation_id.in_(theirs)
+    columns = (_TABLE.c.id, _TABLE.c.state, _TABLE.c.lease_until)
+    return unit.rows(select(*columns).where(same & _TABLE.c.live_key.is_not(None)))
+
+
+def _standing(row: Mapping[Any, Any]) -> str:
+    return f"{row['id']}:{row['state']}"
+
+
+def _is_in_hand(row: Mapping[Any, Any], now: datetime) -> bool:
+    """Whether somebody may be calling right now; one whose lease is over is as good as unknown."""
+    return row["state"] in {"reserved", "executing"} and row["lease_until"] > now
 
 
 def _move(unit: Unit, known: Receipt, state: ReceiptState, *, of: Sequence[str], **values: Any) -> Receipt:

@@ -1,6 +1,6 @@
 """Action requests and what policy decided on them, both stored before anything acts on them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -273,14 +273,24 @@ def count_by_version(unit: Unit) -> dict[str, int]:
     return {row["policy_version"]: row["count"] for row in unit.rows(statement)}
 
 
-def history(unit: Unit, *, case_ids: Sequence[CaseId]) -> list[HistoryEvent]:
-    """The calls of these cases that ended, well or badly, in order: what procedure rules read."""
-    ended = [
+def history(
+    unit: Unit, *, case_id: CaseId, conversation_id: ConversationId, shared: Collection[str] = ()
+) -> list[HistoryEvent]:
+    """The calls of a case that ended, well or badly, in order: what procedure rules read.
+
+    Args:
+        unit: The transaction.
+        case_id: Whose.
+        conversation_id: Where it is worked on.
+        shared: Tools whose calls count in all cases of the conversation: those that say who is writing.
+    """
+    elsewhere = [
         receipt
-        for case_id in case_ids
-        for receipt in receipts.of_case(unit, case_id=case_id)
-        if receipt.state in ("committed", "failed")
+        for row in (of_tools(unit, conversation_id=conversation_id, tools=shared) if shared else [])
+        if row.case_id != case_id and (receipt := receipts.of_request(unit, request_id=row.request.id))
     ]
+    made = [*receipts.of_case(unit, case_id=case_id), *elsewhere]
+    ended = [receipt for receipt in made if receipt.state in ("committed", "failed")]
     return [
         HistoryEvent(
             kind="call",

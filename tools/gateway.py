@@ -42,6 +42,8 @@ class Permit:
     request: ActionRequest
     decision: Decision
     """Made just now, from facts read just now."""
+    ledger: frozenset[str]
+    """From `receipts.ended`, read before the decision's facts: the effects that they show."""
     approval: tuple[ApprovalId, int, str] | None = None
     """Id, version and digest of the approval that is spent on it."""
 
@@ -126,6 +128,7 @@ class Gateway:
 
         Raises:
             PermitError: The permit doesn't allow the call. Nothing was written.
+            FactsOutdated: Another effect came between its facts and the reservation. Nothing was written; decide again.
         """
         permit.check()
         spec = self._registry.get(permit.request.tool)
@@ -136,6 +139,8 @@ class Gateway:
             self._registry.identity_of(spec.name, permit.request.arguments),
             permit.request.occurrence,
         )
+
+        record_id = permit.request.arguments.get(spec.record_argument)
 
         def reserve(unit: Unit) -> Receipt:
             spend(unit)
@@ -149,6 +154,7 @@ class Gateway:
                 conversation_id=errand.conversation_id,
                 approval=permit.approval,
                 limits=permit.decision.limits,
+                beside=receipts.Beside(permit.ledger, spec.record_argument, record_id),
                 owner=self._owner,
                 lease_s=LEASE_S,
                 now=self._clock(),
@@ -189,6 +195,14 @@ class Gateway:
                 begun: Receipt = await write(lambda unit: self._begin(unit, receipt))
                 self._checkpoint("after_executing")
                 return await self._call(spec, receipt.arguments, context, begun, write=write, record=record)
+            case "executing":
+                # Whoever called is gone, nobody knows since when: the call counts as lost from now on.
+                lost: Receipt = await write(
+                    lambda unit: receipts.mark_unknown(
+                        unit, receipt_id=receipt.id, error_code="lost", now=self._clock()
+                    )
+                )
+                return await self._reconcile(spec, receipt.arguments, context, lost, write, record)
             case _:
                 return await self._reconcile(spec, receipt.arguments, context, receipt, write, record)
 
@@ -340,9 +354,6 @@ class Gateway:
         return outcome
 
     def _begin(self, unit: Unit, receipt: Receipt) -> Receipt:
-        if receipts.get(unit, receipt_id=receipt.id).state == "executing":
-            # Left behind by a run that is gone, and not there by the system's own word: lost, then tried again.
-            receipts.mark_unknown(unit, receipt_id=receipt.id, error_code="lost", now=self._clock())
         return receipts.mark_executing(
             unit, receipt_id=receipt.id, owner=self._owner, lease_s=LEASE_S, now=self._clock()
         )

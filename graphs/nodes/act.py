@@ -1,6 +1,8 @@
 """act: the only caller of the gateway. Reads the facts again, spends the permit, keeps receipt and evidence."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 from langgraph.runtime import Runtime
@@ -13,13 +15,16 @@ from graphs.recording import binding, keep_outcome, reopen_approval, write_decis
 from graphs.state import TurnState
 from memory import approvals, conversations, evidence, receipts, requests
 from memory.approvals import Approval
-from memory.errors import ApprovalClosed
+from memory.errors import ApprovalClosed, FactsOutdated
 from memory.receipts import Receipt
 from memory.requests import RequestRow
 from memory.store import Unit
 from policies.canonical import decision_from_json, facts_from_json, is_same
 from policies.words import ActionRequest, CaseId, CustomerId, Effect, Facts, Json, ReceiptId, RequestId, TurnId
 from tools.gateway import Errand, Gateway, Outcome, Permit
+
+PAUSES_S = (0.02, 0.1, 0.5, 1.0, 2.0, 4.0)
+"""How long an act waits, time after time, for another one of the same customer; then a person looks at both."""
 
 Node = Callable[[TurnState, Runtime[TurnContext]], Awaitable[TurnState]]
 
@@ -52,41 +57,43 @@ def act_with(gateway: Gateway) -> Node:
             outcome = await gateway.finish(receipt, customer_id=customer_id, write=ctx.write, record=record)
             return _onward(ctx, state, row, outcome)
 
-        judged = await judge(
-            ctx.house,
-            request,
-            conversation_id=ctx.conversation_id,
-            case_id=case_id,
-            signals=await signals_of(ctx, state),
-            now=ctx.now,
-            confirmed_as=first if first.id != request.id else None,
-        )
-        moved = await _has_moved(ctx, judged, approval, turn_id, case_id)
-        if moved is not None:
-            return {**moved, "calls": state.get("calls", 0) + 1}
         confirmed = canonical_arguments(ctx.house, first)
-        try:
-            outcome = await gateway.execute(
-                Permit(
-                    judged.request,
-                    judged.decision,
-                    (approval.id, approval.version, binding(judged.request, _shown(approval))) if approval else None,
-                ),
-                Errand(
-                    turn_id=turn_id,
-                    case_id=case_id,
-                    conversation_id=ctx.conversation_id,
-                    customer_id=judged.situation.customer_id,
-                    receipt_id=ReceiptId(f"rcp-{request.id.removeprefix('req-')}"),
-                ),
-                write=ctx.write,
-                spend=lambda unit: _spend_confirmation(unit, case_id, first.tool, confirmed),
-                record=record,
+        for pause_s in PAUSES_S:
+            judged = await judge(
+                ctx.house,
+                request,
+                conversation_id=ctx.conversation_id,
+                case_id=case_id,
+                signals=await signals_of(ctx, state),
+                now=ctx.now,
+                confirmed_as=first if first.id != request.id else None,
             )
-        except ApprovalClosed:
-            # Taken back between our look at it and the reservation: the customer hears that, not of a failure.
-            return {"next": "approve", "approval_id": approval_id_of(first.id), "calls": state.get("calls", 0) + 1}
-        return _onward(ctx, state, row, outcome)
+            moved = await _has_moved(ctx, judged, approval, turn_id, case_id)
+            if moved is not None:
+                return {**moved, "calls": state.get("calls", 0) + 1}
+            try:
+                outcome = await gateway.execute(
+                    _permit(judged, approval),
+                    Errand(
+                        turn_id=turn_id,
+                        case_id=case_id,
+                        conversation_id=ctx.conversation_id,
+                        customer_id=judged.situation.customer_id,
+                        receipt_id=ReceiptId(f"rcp-{request.id.removeprefix('req-')}"),
+                    ),
+                    write=ctx.write,
+                    spend=partial(_spend_confirmation, case_id=case_id, tool=first.tool, arguments=confirmed),
+                    record=record,
+                )
+            except ApprovalClosed:
+                # Taken back between our look at it and the reservation: the customer hears that, not of a failure.
+                return {"next": "approve", "approval_id": approval_id_of(first.id), "calls": state.get("calls", 0) + 1}
+            except FactsOutdated:
+                # Another conversation of the customer acts just now; what it does is a fact of this decision.
+                await asyncio.sleep(pause_s)
+                continue
+            return _onward(ctx, state, row, outcome)
+        return {"reason": "another action for this customer did not come to its end", "next": "escalate"}
 
     return act
 
@@ -135,6 +142,11 @@ async def _has_moved(
 
     await ctx.write(reopen)
     return {"next": "approve", "approval_id": approval.id}
+
+
+def _permit(judged: Judged, approval: Approval | None) -> Permit:
+    spent = (approval.id, approval.version, binding(judged.request, _shown(approval))) if approval else None
+    return Permit(judged.request, judged.decision, judged.ledger, spent)
 
 
 def _shown(approval: Approval) -> Facts:

@@ -337,7 +337,7 @@ async def test_history_tells_what_ended_well_and_badly(store: Store, now: dateti
     await _execute(store, now, "x2")
     await _commit(store, now + timedelta(seconds=1), "x2")
     await _reserve(store, now, receipt_id="x3", request=_request("r3"), key="unfinished")
-    events = await store.read(lambda unit: requests.history(unit, case_ids=[K1]))
+    events = await store.read(lambda unit: requests.history(unit, case_id=K1, conversation_id=C1))
     assert [(event.tool, event.ok, event.result) for event in events] == [
         ("refund_order", False, None),
         ("refund_order", True, {"refund_id": "R-9"}),

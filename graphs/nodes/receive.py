@@ -5,7 +5,7 @@ from langgraph.runtime import Runtime
 from graphs.context import TurnContext
 from graphs.messages import texts_of
 from graphs.state import TurnState
-from memory import audit, cases, conversations, inbox, timeline, turns
+from memory import approvals, audit, cases, conversations, inbox, timeline, turns
 from memory.store import Unit
 from policies.words import CaseId, TurnId
 
@@ -55,8 +55,10 @@ async def receive(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
                 at=ctx.now,
             )
         handed_over = timeline.by_key(unit, conversation_id=ctx.conversation_id, dedupe_key=f"handoff:{turn_id}")
-        # Run again after it handed over itself: its last words are still to be said.
-        return case_id, "ai" if handed_over is not None else conversation.status
+        # Run again after it handed over itself, its last words are still to be said; after it asked for an approval,
+        # the answer to that still counts, whoever speaks with the customer now (P5). Sending keeps it silent then.
+        began = handed_over is not None or bool(approvals.of_turn(unit, turn_id=turn_id))
+        return case_id, "ai" if began else conversation.status
 
     case_id, status = await ctx.write(work)
     if status == "person":

@@ -74,11 +74,14 @@ class Runner:
         heard: asyncio.Queue[Progress] = asyncio.Queue()
         listeners = self._listeners.setdefault(message.conversation_id, [])
         listeners.append(heard)
+        begun: list[asyncio.Task[Any]] = []
         try:
             item = await self._take(message)
             outcome = asyncio.create_task(self._outcome_of(item))
+            begun.append(outcome)
             while not outcome.done() or not heard.empty():
                 step = asyncio.create_task(heard.get())
+                begun[1:] = [step]
                 await asyncio.wait({step, outcome}, return_when=asyncio.FIRST_COMPLETED)
                 if step.done():
                     yield step.result()
@@ -91,6 +94,9 @@ class Runner:
                 yield Progress(result.turn_id, "reply", text=text)
             yield Progress(result.turn_id, "finished", result=result)
         finally:
+            # Whoever listened may be gone in the middle; the turn goes on without them.
+            for task in begun:
+                task.cancel()
             listeners.remove(heard)
             if not listeners:
                 self._listeners.pop(message.conversation_id, None)

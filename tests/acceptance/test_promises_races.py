@@ -120,3 +120,17 @@ async def test_p7_identities_are_not_guessed_from_case_to_case(open_house: OpenH
         return len(unit.rows(sql("SELECT id FROM receipts WHERE tool = 'verify_customer'")))
 
     assert await house.read(ended) == 5
+
+
+async def test_p6_a_listener_who_leaves_in_the_middle_stops_nothing_and_leaves_nothing_behind(house: TestHouse) -> None:
+    before = asyncio.all_tasks()
+    stream = house.runtime.runner.stream(InboundMessage(ConversationId("c1"), "m-1", "Where is my order 20731?"))
+    assert (await anext(stream)).kind == "started"
+    listening = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    await house.settle()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+    assert len(await house.texts()) == 1

@@ -44,7 +44,7 @@ class ReceiptRow(Row, table=True):
     approval_id: str | None
     turn_id: str = Field(index=True)
     case_id: str | None = Field(index=True)
-    conversation_id: str
+    conversation_id: str = Field(index=True)
     tool: str
     state: str = Field(index=True)
     attempt: int

@@ -42,7 +42,7 @@ def build(unit: Unit, house: House, matter: Matter, state: TurnState, *, reason:
             "intent reading" if reading else "message",
         ),
         "entities": _part(entities, "customer's words, turn by turn"),
-        "steps": _part(steps, "receipts and requests of the case"),
+        "steps": _part(steps or "Nothing was done yet.", "receipts and requests of the case"),
         "checks": _part(_checks(unit, matter), "policy decisions"),
         "risk": _part(
             {

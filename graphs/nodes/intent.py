@@ -81,7 +81,8 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
                 at=ctx.now,
             )
         )
-        return {**after, "reason": trigger.rules[0] if trigger.rules else "trigger", "next": "escalate"}
+        sentences = [verdict.sentence for verdict in trigger.verdicts]
+        return {**after, "reason": sentences[0] if sentences else "A trigger asked for a person.", "next": "escalate"}
     return {**after, "next": "authentication"}
 
 

@@ -148,7 +148,6 @@ class Voice(_Sheet):
     templates: dict[str, str]
     """Template id → text with {evidence.paths}. The ids that the agents need are in `REQUIRED_TEMPLATES`."""
     date_format: str = "%-d %B %Y"
-    maximum_words: int = 160
 
 
 REQUIRED_TEMPLATES = frozenset(

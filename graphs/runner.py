@@ -319,12 +319,12 @@ class Runner:
         the turn runs from its rows in a fresh one. So does one that was begun by a run that is gone (`again`).
         """
         thread = turn.threads
-        start: TurnState | Command[str] = _fresh(turn, thread)
+        start: TurnState | Command[str] = _fresh(turn)
         if resume and await self._can_resume(turn):
             start = Command(resume=turn.approval_id)
         elif resume:
             thread = await ctx.write(lambda unit: turns.resume(unit, turn_id=turn.id))
-            start = _fresh(turn, thread)
+            start = _fresh(turn)
         elif again:
             # What the run before left on this thread would mix with the fresh state.
             await self._forget_thread(turn, thread)
@@ -337,7 +337,7 @@ class Runner:
                 break
             await self._forget_thread(turn, thread)
             thread = await ctx.write(lambda unit: turns.resume(unit, turn_id=turn.id))
-            start = _fresh(turn, thread)
+            start = _fresh(turn)
         for number in range(1, thread + 1):
             await self._forget_thread(turn, number)
 
@@ -382,11 +382,9 @@ class Runner:
             listener.put_nowait(progress)
 
 
-def _fresh(turn: Turn, thread: int) -> TurnState:
+def _fresh(turn: Turn) -> TurnState:
     return {
         "turn_id": turn.id,
-        "conversation_id": turn.conversation_id,
-        "thread": thread,
         "ordinal": 0,
         "calls": 0,
         "parts": [],

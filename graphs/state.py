@@ -12,9 +12,6 @@ class TurnState(TypedDict, total=False):
     """Plain JSON values only (strict msgpack); everything else is a row of memory, found by these ids."""
 
     turn_id: str
-    conversation_id: str
-    thread: int
-    """Which LangGraph thread of this turn it is, from 0."""
     case_id: str
     """The case in hand."""
     queue: list[str]

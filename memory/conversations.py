@@ -121,12 +121,6 @@ def bind(
     return _existing(unit, conversation_id)
 
 
-def set_assurance(unit: Unit, *, conversation_id: ConversationId, assurance: int, now: datetime | None) -> Conversation:
-    """Set how sure we are, up or down; `now` is None when it lapsed."""
-    _change(unit, conversation_id, assurance=int(assurance), assurance_at=now)
-    return _existing(unit, conversation_id)
-
-
 def set_status(unit: Unit, *, conversation_id: ConversationId, status: ConversationStatus) -> None:
     """Give the word to the AI or to a person."""
     _change(unit, conversation_id, status=status)

@@ -311,11 +311,6 @@ def of_request(unit: Unit, *, request_id: RequestId) -> Receipt | None:
     return found[-1] if found else None
 
 
-def of_key(unit: Unit, *, key: str) -> Receipt | None:
-    """The live receipt of an effect, or None."""
-    return _one(unit, live_key=key)
-
-
 def of_turn(unit: Unit, *, turn_id: TurnId) -> list[Receipt]:
     """A turn's receipts in the order they were reserved."""
     return _many(unit, _TABLE.c.turn_id == turn_id)

@@ -157,14 +157,6 @@ class Vault:
         """A keyed digest (HMAC-SHA256, hex) that nobody can check or guess against once the key is gone."""
         return hmac.digest(self._key(owner, create=True).mac, data, hashlib.sha256).hex()
 
-    def has_key(self, owner: KeyOwner) -> bool:
-        """Whether the owner's key exists and can be unwrapped."""
-        try:
-            self._key(owner, create=False)
-        except KeyGone:
-            return False
-        return True
-
     def link(self, *, conversation_id: ConversationId, customer_id: CustomerId) -> None:
         """Wrap the conversation's key by the customer's; what was sealed before stays readable.
 

@@ -8,7 +8,7 @@ compare; an unknown attribute is an error only when it is reached. A name with a
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -179,16 +179,6 @@ def is_within(some: Sequence[Any], all_of_them: Sequence[Any]) -> bool:
             return False
         del left[place]
     return True
-
-
-def present_names(types: Mapping[str, str]) -> dict[str, str]:
-    """The `.present` companions of names whose value may be null."""
-    return {f"{name}{PRESENT}": "bool" for name in types}
-
-
-def texts_in(names: Iterable[str]) -> str:
-    """Names for a message, in order."""
-    return ", ".join(sorted(names))
 
 
 def _reason(value: object) -> str:

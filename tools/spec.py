@@ -46,7 +46,6 @@ class Verification:
 
     customer_id: CustomerId
     assurance: int
-    display_name: str = ""
 
 
 ToolCall = Callable[[Any, ToolContext], Awaitable[ToolResult]]
@@ -109,7 +108,7 @@ class ToolSpec:
     examples: Sequence[str] = ()
     """Utterances that ask for this tool, for open journeys without a model."""
     secret_arguments: frozenset[str] = frozenset()
-    """Never shown, logged or remembered (codes)."""
+    """Left out of summaries (codes). They still stand in the sealed request and before the reviewer."""
 
     def profile(self) -> ToolProfile:
         """What policy must know of it."""

@@ -178,7 +178,7 @@ def read_verification(value: dict[str, Json]) -> Verification | None:
     customer_id, assurance = value.get("customer_id"), value.get("assurance")
     if not isinstance(customer_id, str) or not isinstance(assurance, int):
         return None
-    return Verification(CustomerId(customer_id), assurance, str(value.get("name", "")))
+    return Verification(CustomerId(customer_id), assurance)
 
 
 async def _order(order_id: str, context: ToolContext) -> Order:

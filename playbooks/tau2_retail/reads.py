@@ -47,7 +47,7 @@ async def find_user_id(arguments: Email | NameZip, context: ToolContext) -> Tool
 
 def read_verification(value: dict[str, Json]) -> Verification | None:
     """The user who was found. The company takes that for verified."""
-    return Verification(CustomerId(str(value["user_id"])), Assurance.VERIFIED, str(value["first_name"]))
+    return Verification(CustomerId(str(value["user_id"])), Assurance.VERIFIED)
 
 
 async def get_user_details(arguments: User, context: ToolContext) -> ToolResult:

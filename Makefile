@@ -39,11 +39,13 @@ bench: setup
 	@$(BIN)/callboard eval bench turns
 	@$(BIN)/callboard eval bench policies
 
-check: setup
+lint: setup
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint
 	$(BIN)/pytest tests/unit -n $(PROCESSES) --dist loadfile
 
 test: setup

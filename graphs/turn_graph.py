@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from traceback import format_tb
-from typing import Any
+from typing import Any, cast
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.errors import GraphBubbleUp
@@ -78,7 +78,7 @@ def build_graph(act: Node, saver: BaseCheckpointSaver[str]) -> TurnGraph:
     }
     graph: StateGraph[TurnState, TurnContext, TurnState, TurnState] = StateGraph(TurnState, context_schema=TurnContext)
     for name, node in nodes.items():
-        graph.add_node(name, _failing_to_people(name, node))  # type: ignore[call-overload]  # async nodes with a runtime
+        graph.add_node(name, cast(Any, _failing_to_people(name, node)))  # its overloads lack async nodes with a runtime
     graph.add_node("escalate", escalate)
     graph.add_node("close", close)
     graph.add_edge(START, "receive")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from memory import schema
@@ -75,10 +74,7 @@ class Store:
         """How many transactions were committed; with the number of writes, how well commits are shared."""
         with self._writer.begin() as connection:
             schema.METADATA.create_all(connection)
-            session = Session(connection)
-            vault = Vault(session, keys)
-            vault.check_master()
-            session.close()
+            Vault(connection, keys).check_master()
         self._reading = self._reader.connect()
         self._thread = threading.Thread(target=self._serve_writes, name="callboard-writer", daemon=True)
         self._thread.start()
@@ -136,9 +132,9 @@ class Store:
         with self._read_lock:
             if self._is_closed:
                 raise StoreClosed
-            with self._reading.begin(), Session(self._reading) as session:
-                vault = Vault(session, self._keys)
-                value = work(Unit(session, vault))
+            with self._reading.begin():
+                vault = Vault(self._reading, self._keys)
+                value = work(Unit(self._reading, vault))
             vault.settle()
             return value
 
@@ -198,21 +194,20 @@ class Store:
 
     def _attempt(self, connection: Connection, job: _Job[Any]) -> _Outcome:
         """Run one write in its savepoint. An error that the savepoint can't contain ends the whole group."""
-        with Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as session:
-            vault = Vault(session, self._keys)
-            unit = Unit(session, vault)
-            try:
-                if job.fence is not None:
-                    _check(unit, job.fence)
-                value = job.work(unit)
-                session.flush()
-            except BaseException as error:
-                session.rollback()
-                # A future can't carry a StopIteration; its caller would wait for ever.
-                carried = RuntimeError("A write ran out of items.") if isinstance(error, StopIteration) else error
-                return _Outcome(job, None, None, carried)
-            session.commit()
-            return _Outcome(job, vault, value, None)
+        vault = Vault(connection, self._keys)
+        unit = Unit(connection, vault)
+        savepoint = connection.begin_nested()
+        try:
+            if job.fence is not None:
+                _check(unit, job.fence)
+            value = job.work(unit)
+        except BaseException as error:
+            savepoint.rollback()
+            # A future can't carry a StopIteration; its caller would wait for ever.
+            carried = RuntimeError("A write ran out of items.") if isinstance(error, StopIteration) else error
+            return _Outcome(job, None, None, carried)
+        savepoint.commit()
+        return _Outcome(job, vault, value, None)
 
 
 def _check(unit: Unit, fence: Fence) -> None:

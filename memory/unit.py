@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
-    CursorResult,
+    Connection,
     Executable,
     Insert,
     RowMapping,
@@ -19,48 +19,47 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import insert as insert_into
-from sqlalchemy.orm import Session
 
 from memory.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A session inside a transaction, and the keys as this transaction sees them. Never outlives its work."""
+    """A connection inside a transaction, and the keys as this transaction sees them. Never outlives its work."""
 
-    session: Session
+    connection: Connection
     vault: Vault
 
     def row(self, table: Table, **equals: Any) -> RowMapping | None:
         """The first row whose columns equal these values (never None), or None."""
-        return self.session.execute(_select(table, tuple(equals)), equals).mappings().first()
+        return self.connection.execute(_select(table, tuple(equals)), equals).mappings().first()
 
     def insert(self, table: Table, **values: Any) -> int | str:
         """Add a row; the first column of its primary key, also where the database gave it."""
-        added = cast("CursorResult[Any]", self.session.execute(_insert(table), values))
+        added = self.connection.execute(_insert(table), values)
         key: int | str = added.inserted_primary_key[0] if added.inserted_primary_key else ""
         return key
 
     def change(self, table: Table, where: Mapping[str, Any], **values: Any) -> int:
         """Set columns of the rows whose columns equal `where` (never None); how many rows that were."""
         parameters = {**values, **{f"where_{name}": value for name, value in where.items()}}
-        return cast("CursorResult[Any]", self.session.execute(_update(table, tuple(where)), parameters)).rowcount
+        return self.connection.execute(_update(table, tuple(where)), parameters).rowcount
 
     def first(self, statement: Executable, **parameters: Any) -> RowMapping | None:
         """The first row of a select, or None."""
-        return self.session.execute(statement, parameters).mappings().first()
+        return self.connection.execute(statement, parameters).mappings().first()
 
     def rows(self, statement: Executable, **parameters: Any) -> Sequence[RowMapping]:
         """All rows of a select."""
-        return self.session.execute(statement, parameters).mappings().all()
+        return self.connection.execute(statement, parameters).mappings().all()
 
     def value(self, statement: Executable, **parameters: Any) -> Any:
         """The first column of the first row, or None."""
-        return self.session.execute(statement, parameters).scalar()
+        return self.connection.execute(statement, parameters).scalar()
 
     def run(self, statement: Executable) -> int:
         """Run an update or delete; how many rows it touched."""
-        return cast("CursorResult[Any]", self.session.execute(statement)).rowcount
+        return self.connection.execute(statement).rowcount
 
 
 # Building a statement costs three to five times as much as running it, so the common ones are built once.

@@ -15,8 +15,7 @@ from typing import NewType
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlmodel import Field
 
 from memory.errors import CustomerConflict, KeyGone, SealBroken, WrongMasterKey
@@ -114,8 +113,8 @@ class Vault:
     back must never seal anything.
     """
 
-    def __init__(self, session: Session, cache: KeyCache) -> None:
-        self._session = session
+    def __init__(self, connection: Connection, cache: KeyCache) -> None:
+        self._connection = connection
         self._cache = cache
         self._generation = cache.generation
         self._fresh: dict[str, _Key] = {}
@@ -165,12 +164,12 @@ class Vault:
         """
         owner, customer = conversation_key(conversation_id), customer_key(customer_id)
         key, wrapping = self._key(owner, create=True), self._key(customer, create=True)
-        wrapped_by = self._session.execute(select(_KEYS.c.wrapped_by).where(_KEYS.c.owner == owner)).scalar_one()
+        wrapped_by = self._connection.execute(select(_KEYS.c.wrapped_by).where(_KEYS.c.owner == owner)).scalar_one()
         if wrapped_by == customer:
             return
         if wrapped_by != MASTER:
             raise CustomerConflict(conversation_id)
-        self._session.execute(
+        self._connection.execute(
             update(_KEYS)
             .where(_KEYS.c.owner == owner)
             .values(wrapped=_wrap(wrapping, key.raw, owner), wrapped_by=customer)
@@ -178,10 +177,10 @@ class Vault:
 
     def destroy(self, owner: KeyOwner) -> None:
         """Remove a key for ever, and with a customer's key all that it wraps."""
-        exists = self._session.execute(select(_KEYS.c.owner).where(_KEYS.c.owner == owner)).first()
+        exists = self._connection.execute(select(_KEYS.c.owner).where(_KEYS.c.owner == owner)).first()
         if exists is None:
-            self._session.execute(insert(_KEYS).values(owner=owner, wrapped=None, wrapped_by=MASTER))
-        self._session.execute(
+            self._connection.execute(insert(_KEYS).values(owner=owner, wrapped=None, wrapped_by=MASTER))
+        self._connection.execute(
             update(_KEYS).where((_KEYS.c.owner == owner) | (_KEYS.c.wrapped_by == owner)).values(wrapped=None)
         )
         self._fresh.clear()
@@ -213,13 +212,13 @@ class Vault:
         return key
 
     def _load(self, owner: str, *, create: bool) -> _Key:
-        row = self._session.execute(_BY_OWNER, {"owner": owner}).first()
+        row = self._connection.execute(_BY_OWNER, {"owner": owner}).first()
         if row is None:
             if not create:
                 raise KeyGone(owner)
             # Keys and nonces are the one randomness that nobody may choose, so it doesn't come in as an argument.
             key = _Key.of(os.urandom(KEY_BYTES))
-            self._session.execute(
+            self._connection.execute(
                 insert(_KEYS).values(owner=owner, wrapped=_wrap(self._cache.master, key.raw, owner), wrapped_by=MASTER)
             )
             return key

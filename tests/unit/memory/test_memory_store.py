@@ -114,7 +114,7 @@ async def test_a_write_of_an_earlier_epoch_is_fenced_out(store: Store, now: date
 async def test_a_group_that_the_database_refuses_is_reported_to_every_caller(store: Store, now: datetime) -> None:
     def breaks_the_transaction(unit: Unit) -> None:
         _save(unit, "lost", now)
-        unit.session.connection().exec_driver_sql("ROLLBACK")
+        unit.connection.exec_driver_sql("ROLLBACK")
 
     results = await asyncio.gather(store.write(breaks_the_transaction), return_exceptions=True)
     assert isinstance(results[0], StoreUnavailable)

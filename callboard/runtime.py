@@ -36,6 +36,7 @@ from memory.errors import CaseMemoryError, EmbedderMismatch
 from memory.index import ChromaIndex, InMemoryIndex, VectorIndex
 from memory.knowledge import passages_of
 from memory.retrieval import Retriever
+from memory.sqlite_store import SqliteStore
 from memory.store import Store, Unit
 from memory.vectors import Embedder, HashingEmbedder
 from policies.contents import PolicyContent, read_content
@@ -92,7 +93,7 @@ class Runtime:
         check_names()
         playbook = load_playbook(settings.playbook)
         async with AsyncExitStack() as stack:
-            store = await Store.open(settings.data_dir, master_key=settings.master_key_bytes)
+            store = await SqliteStore.open(settings.data_dir, master_key=settings.master_key_bytes)
             stack.push_async_callback(store.close)
             content = read_content(settings.playbook)
             desk = PolicyDesk(playbook.name, playbook.tools.profiles(), playbook.policies, content.hash)

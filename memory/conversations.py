@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlmodel import Field
 
 from memory import cases, customers, evidence
@@ -37,6 +37,8 @@ class ConversationRow(Row, table=True):
 
 
 _TABLE = table_of(ConversationRow)
+_LOCKED_EPOCH = select(_TABLE.c.epoch).where(_TABLE.c.id == bindparam("conversation_id")).with_for_update()
+"""On SQLite, where there is one writer, it locks nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +144,9 @@ def advance_epoch(unit: Unit, *, conversation_id: ConversationId) -> int:
     return _existing(unit, conversation_id).epoch
 
 
-def epoch_of(unit: Unit, *, conversation_id: ConversationId) -> int | None:
-    """The current epoch, or None if there is no such conversation."""
-    epoch: int | None = unit.value(select(_TABLE.c.epoch).where(_TABLE.c.id == conversation_id))
+def lock_epoch(unit: Unit, *, conversation_id: ConversationId) -> int | None:
+    """The current epoch, or None if there is no such conversation. Nobody else changes it in this transaction."""
+    epoch: int | None = unit.value(_LOCKED_EPOCH, conversation_id=conversation_id)
     return epoch
 
 

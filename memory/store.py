@@ -1,30 +1,17 @@
-"""The store: one writer, grouped commits, reads beside it. The only module that knows it is SQLite."""
+"""The store: where memory's rows are. The port, and the fence that every write of a turn passes."""
 
-import asyncio
-import queue
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.pool import NullPool
-
-from memory import schema
-from memory.conversations import epoch_of
-from memory.data_directory import DataDirectory
-from memory.errors import FencedOut, StoreClosed, StoreUnavailable
+from memory.conversations import lock_epoch
+from memory.errors import FencedOut
 from memory.unit import Unit
-from memory.vault import KeyCache, Vault
 from policies.words import ConversationId
 
-__all__ = ["Fence", "Store", "Unit"]
+__all__ = ["Fence", "Store", "Unit", "check_fence"]
 
 T = TypeVar("T")
-
-_GROUP = 256
-"""How many waiting writes share a commit at most; bounds how long the first of them waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,76 +22,14 @@ class Fence:
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Job(Generic[T]):
-    work: Callable[[Unit], T]
-    fence: Fence | None
-    loop: asyncio.AbstractEventLoop
-    future: "asyncio.Future[T]"
+class Store(Protocol):
+    """Callboard's records.
 
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    job: _Job[Any]
-    vault: Vault | None
-    """None where the work failed: what it learned of keys may have been rolled back."""
-    value: Any
-    error: BaseException | None
-
-
-class Store:
-    """Callboard's records in one SQLite file of a data directory that this process holds.
-
-    A write is a function of a `Unit` that returns plain values. It runs in a thread of its own, in a transaction that
-    it may share with other waiting writes: each has its savepoint, so that one that fails takes nothing else along. It
-    must not keep the unit, and must not do anything but read and write rows: nothing waits for anything else inside a
-    transaction.
+    A write is a function of a `Unit` that returns plain values. It runs in a transaction, in a thread that isn't the
+    caller's, perhaps more than once: only its last run counts. It must not keep the unit, and must not do anything but
+    read and write rows: nothing waits for anything else inside a transaction. Writes are as if they ran one after the
+    other, whoever else writes.
     """
-
-    def __init__(self, directory: DataDirectory, keys: KeyCache) -> None:
-        self._directory = directory
-        self._keys = keys
-        self._writer = _engine(directory.path, begin="BEGIN IMMEDIATE")
-        self._reader = _engine(directory.path, begin="BEGIN", read_only=True)
-        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
-        self._gate = threading.Lock()
-        self._read_lock = threading.Lock()
-        self._is_closed = False
-        self.commits = 0
-        """How many transactions were committed; with the number of writes, how well commits are shared."""
-        with self._writer.begin() as connection:
-            schema.METADATA.create_all(connection)
-            Vault(connection, keys).check_master()
-        self._reading = self._reader.connect()
-        self._thread = threading.Thread(target=self._serve_writes, name="callboard-writer", daemon=True)
-        self._thread.start()
-
-    @classmethod
-    async def open(cls, data_dir: Path, *, master_key: bytes | None = None) -> "Store":
-        """Open the data directory, made if it isn't there.
-
-        Args:
-            data_dir: Its path; becomes private to this user.
-            master_key: 32 bytes kept elsewhere; without it the directory's own `master.key` is used.
-
-        Raises:
-            DataDirectoryHeld: Another process works on it.
-            WrongMasterKey: It was made with another key.
-        """
-
-        def start() -> Store:
-            directory = DataDirectory.hold(data_dir)
-            try:
-                return cls(directory, KeyCache(master_key or directory.master_key()))
-            except BaseException:
-                directory.release()
-                raise
-
-        return await asyncio.to_thread(start)
-
-    def announce(self, url: str) -> None:
-        """Tell processes that find the directory held where to reach this one."""
-        self._directory.announce(url)
 
     async def write(self, work: Callable[[Unit], T], *, fence: Fence | None = None) -> T:
         """Run a write; what it returned, once that is on disk.
@@ -114,153 +39,25 @@ class Store:
         Raises:
             FencedOut: The fence's epoch has passed; nothing was written.
             StoreClosed: After `close`.
-            StoreUnavailable: The database refused the whole group; nothing was written.
+            StoreUnavailable: The database refused; nothing was written.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        with self._gate:
-            if self._is_closed:
-                raise StoreClosed
-            self._jobs.put(_Job(work, fence, loop, future))
-        return await future
 
     async def read(self, work: Callable[[Unit], T]) -> T:
-        """Run a read on one consistent view that holds everything committed before this call.
-
-        Reads run on the caller's thread: they are shorter than the way to another one. Keep them so, with limits.
-        """
-        with self._read_lock:
-            if self._is_closed:
-                raise StoreClosed
-            with self._reading.begin():
-                vault = Vault(self._reading, self._keys)
-                value = work(Unit(self._reading, vault))
-            vault.settle()
-            return value
+        """Run a read on one consistent view that holds everything committed before this call. It can't write."""
 
     async def close(self) -> None:
-        """Finish the writes handed in, fold the log into the database, and let go of the directory."""
-        with self._gate:
-            if self._is_closed:
-                return
-            self._is_closed = True
-            self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
-        with self._read_lock:
-            self._reading.close()
-        self._reader.dispose()
-        with self._writer.connect() as connection:
-            connection.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._writer.dispose()
-        self._directory.release()
+        """Finish the writes handed in and let go of the database."""
 
-    def _serve_writes(self) -> None:
-        with self._writer.connect() as connection:
-            while (batch := self._next_batch()) is not None:
-                _resolve(self._commit(connection, batch))
-
-    def _next_batch(self) -> list[_Job[Any]] | None:
-        """Whatever waits, at least one; None when the store closes and nothing is left."""
-        job = self._jobs.get()
-        if job is None:
-            return None
-        batch = [job]
-        while len(batch) < _GROUP:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                break
-            if job is None:
-                self._jobs.put(None)
-                break
-            batch.append(job)
-        return batch
-
-    def _commit(self, connection: Connection, batch: list[_Job[Any]]) -> list[_Outcome]:
-        outcomes: list[_Outcome] = []
-        try:
-            with connection.begin():
-                outcomes.extend(self._attempt(connection, job) for job in batch)
-        except Exception as error:
-            # Whatever it was, the transaction is rolled back, and every caller of this group must hear of it.
-            failure = StoreUnavailable()
-            failure.__cause__ = error
-            return [_Outcome(job, None, None, failure) for job in batch]
-        self.commits += 1
-        for outcome in outcomes:
-            if outcome.vault is not None:
-                outcome.vault.settle()
-        return outcomes
-
-    def _attempt(self, connection: Connection, job: _Job[Any]) -> _Outcome:
-        """Run one write in its savepoint. An error that the savepoint can't contain ends the whole group."""
-        vault = Vault(connection, self._keys)
-        unit = Unit(connection, vault)
-        savepoint = connection.begin_nested()
-        try:
-            if job.fence is not None:
-                _check(unit, job.fence)
-            value = job.work(unit)
-        except BaseException as error:
-            savepoint.rollback()
-            # A future can't carry a StopIteration; its caller would wait for ever.
-            carried = RuntimeError("A write ran out of items.") if isinstance(error, StopIteration) else error
-            return _Outcome(job, None, None, carried)
-        savepoint.commit()
-        return _Outcome(job, vault, value, None)
+    def announce(self, url: str) -> None:
+        """Tell processes that find the records held where to reach this one; no matter where nobody holds them."""
 
 
-def _check(unit: Unit, fence: Fence) -> None:
-    current = epoch_of(unit, conversation_id=fence.conversation_id)
+def check_fence(unit: Unit, fence: Fence) -> None:
+    """Refuse to go on once the conversation has another epoch; until the transaction ends, it keeps this one.
+
+    Raises:
+        FencedOut: Somebody else runs it now.
+    """
+    current = lock_epoch(unit, conversation_id=fence.conversation_id)
     if current != fence.epoch:
         raise FencedOut(fence.conversation_id, epoch=fence.epoch, current=current)
-
-
-def _resolve(outcomes: list[_Outcome]) -> None:
-    """Wake the callers, one call per event loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
-    for outcome in outcomes:
-        by_loop.setdefault(outcome.job.loop, []).append(outcome)
-    for loop, group in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_tell, group)
-        except RuntimeError:
-            # The loop is closed: nobody waits any more; the write stands.
-            continue
-
-
-def _tell(outcomes: list[_Outcome]) -> None:
-    for outcome in outcomes:
-        future = outcome.job.future
-        if future.done():
-            continue
-        if outcome.error is None:
-            future.set_result(outcome.value)
-        else:
-            future.set_exception(outcome.error)
-
-
-def _engine(data_dir: Path, *, begin: str, read_only: bool = False) -> Engine:
-    engine = create_engine(
-        f"sqlite:///{data_dir / 'callboard.db'}", poolclass=NullPool, connect_args={"check_same_thread": False}
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        # Python's driver must not begin transactions on its own; ours begin as said below.
-        connection.isolation_level = None
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "secure_delete=ON",
-            "busy_timeout=5000",
-            f"query_only={'ON' if read_only else 'OFF'}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.store import Store
+from memory.sqlite_store import SqliteStore
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ def now() -> datetime:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(tmp_path / "data")
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    opened = await SqliteStore.open(tmp_path / "data")
     yield opened
     await opened.close()

@@ -14,7 +14,8 @@ import pytest
 
 from memory import conversations, inbox, snapshots
 from memory.errors import DataDirectoryHeld, FencedOut, StoreClosed, StoreUnavailable, WrongMasterKey
-from memory.store import Fence, Store, Unit
+from memory.sqlite_store import SqliteStore
+from memory.store import Fence, Unit
 from policies.words import ConversationId
 
 C1 = ConversationId("c1")
@@ -24,7 +25,7 @@ def _save(unit: Unit, name: str, now: datetime) -> str:
     return snapshots.save(unit, hash=name, name="retail", content={}, now=now).hash
 
 
-async def test_a_hundred_concurrent_writes_share_few_commits(store: Store, now: datetime) -> None:
+async def test_a_hundred_concurrent_writes_share_few_commits(store: SqliteStore, now: datetime) -> None:
     before = store.commits
     names = [f"s{number}" for number in range(100)]
     written = await asyncio.gather(*(store.write(lambda unit, name=name: _save(unit, name, now)) for name in names))
@@ -34,7 +35,7 @@ async def test_a_hundred_concurrent_writes_share_few_commits(store: Store, now: 
         assert await store.read(lambda unit, name=name: snapshots.get(unit, hash=name)) is not None
 
 
-async def test_a_write_that_fails_rolls_back_alone(store: Store, now: datetime) -> None:
+async def test_a_write_that_fails_rolls_back_alone(store: SqliteStore, now: datetime) -> None:
     def fails(unit: Unit) -> None:
         _save(unit, "half", now)
         raise LookupError("no")
@@ -53,7 +54,7 @@ async def test_a_write_that_fails_rolls_back_alone(store: Store, now: datetime) 
     assert await store.read(lambda unit: snapshots.get(unit, hash="after")) is not None
 
 
-async def test_a_failed_statement_leaves_the_writes_beside_it_alone(store: Store, now: datetime) -> None:
+async def test_a_failed_statement_leaves_the_writes_beside_it_alone(store: SqliteStore, now: datetime) -> None:
     def twice(unit: Unit) -> None:
         table = snapshots.SnapshotRow.metadata.tables["snapshots"]
         values = {"hash": "x", "kind": "playbook", "name": "n", "content": {}, "saved_at": now, "is_active": False}
@@ -69,13 +70,13 @@ async def test_a_failed_statement_leaves_the_writes_beside_it_alone(store: Store
     assert await store.read(lambda unit: snapshots.get(unit, hash="good")) is not None
 
 
-async def test_a_write_that_runs_out_of_items_still_answers_its_caller(store: Store) -> None:
+async def test_a_write_that_runs_out_of_items_still_answers_its_caller(store: SqliteStore) -> None:
     with pytest.raises(RuntimeError, match="ran out"):
         await store.write(lambda unit: next(iter([])))
     assert await store.write(lambda unit: "alive") == "alive"
 
 
-async def test_a_write_is_on_disk_when_it_is_acknowledged(store: Store, tmp_path: Path, now: datetime) -> None:
+async def test_a_write_is_on_disk_when_it_is_acknowledged(store: SqliteStore, tmp_path: Path, now: datetime) -> None:
     await store.write(lambda unit: _save(unit, "kept", now))
     other = sqlite3.connect(tmp_path / "data" / "callboard.db")
     try:
@@ -84,7 +85,7 @@ async def test_a_write_is_on_disk_when_it_is_acknowledged(store: Store, tmp_path
         other.close()
 
 
-async def test_a_cancelled_caller_does_not_undo_the_write(store: Store, now: datetime) -> None:
+async def test_a_cancelled_caller_does_not_undo_the_write(store: SqliteStore, now: datetime) -> None:
     waiting = asyncio.create_task(store.write(lambda unit: _save(unit, "cancelled", now)))
     await asyncio.sleep(0)
     waiting.cancel()
@@ -94,13 +95,13 @@ async def test_a_cancelled_caller_does_not_undo_the_write(store: Store, now: dat
     assert await store.read(lambda unit: snapshots.get(unit, hash="cancelled")) is not None
 
 
-async def test_a_read_can_write_nothing(store: Store, now: datetime) -> None:
+async def test_a_read_can_write_nothing(store: SqliteStore, now: datetime) -> None:
     with pytest.raises(Exception, match="readonly"):
         await store.read(lambda unit: _save(unit, "sneaked", now))
     assert await store.read(lambda unit: snapshots.get(unit, hash="sneaked")) is None
 
 
-async def test_a_write_of_an_earlier_epoch_is_fenced_out(store: Store, now: datetime) -> None:
+async def test_a_write_of_an_earlier_epoch_is_fenced_out(store: SqliteStore, now: datetime) -> None:
     await store.write(lambda unit: conversations.ensure(unit, conversation_id=C1, channel="chat", now=now))
     mine = Fence(C1, await store.write(lambda unit: conversations.advance_epoch(unit, conversation_id=C1)))
     assert await store.write(lambda unit: _save(unit, "first", now), fence=mine) == "first"
@@ -111,7 +112,7 @@ async def test_a_write_of_an_earlier_epoch_is_fenced_out(store: Store, now: date
     assert await store.read(lambda unit: snapshots.get(unit, hash="late")) is None
 
 
-async def test_a_group_that_the_database_refuses_is_reported_to_every_caller(store: Store, now: datetime) -> None:
+async def test_a_group_that_the_database_refuses_is_reported_to_every_caller(store: SqliteStore, now: datetime) -> None:
     def breaks_the_transaction(unit: Unit) -> None:
         _save(unit, "lost", now)
         unit.connection.exec_driver_sql("ROLLBACK")
@@ -123,7 +124,7 @@ async def test_a_group_that_the_database_refuses_is_reported_to_every_caller(sto
 
 
 async def test_closing_finishes_what_was_handed_in_and_refuses_what_comes_later(tmp_path: Path, now: datetime) -> None:
-    store = await Store.open(tmp_path / "d")
+    store = await SqliteStore.open(tmp_path / "d")
     handed_in = [asyncio.create_task(store.write(lambda unit, n=n: _save(unit, f"s{n}", now))) for n in range(300)]
     await asyncio.sleep(0)
     await store.close()
@@ -132,33 +133,33 @@ async def test_closing_finishes_what_was_handed_in_and_refuses_what_comes_later(
         await store.write(lambda unit: None)
     with pytest.raises(StoreClosed):
         await store.read(lambda unit: None)
-    again = await Store.open(tmp_path / "d")
+    again = await SqliteStore.open(tmp_path / "d")
     assert await again.read(lambda unit: snapshots.get(unit, hash="s299")) is not None
     await again.close()
 
 
-async def test_the_data_directory_is_held_by_one_and_says_where_to_reach_it(store: Store, tmp_path: Path) -> None:
+async def test_the_data_directory_is_held_by_one_and_says_where_to_reach_it(store: SqliteStore, tmp_path: Path) -> None:
     store.announce("http://127.0.0.1:8080")
     with pytest.raises(DataDirectoryHeld) as held:
-        await Store.open(tmp_path / "data")
+        await SqliteStore.open(tmp_path / "data")
     assert held.value.pid == os.getpid()
     assert held.value.url == "http://127.0.0.1:8080"
     assert "http://127.0.0.1:8080" in str(held.value)
 
 
-async def test_directory_key_and_lock_are_private(store: Store, tmp_path: Path) -> None:
+async def test_directory_key_and_lock_are_private(store: SqliteStore, tmp_path: Path) -> None:
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "data" / "master.key").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "data" / "lock").stat().st_mode & 0o777 == 0o600
 
 
 async def test_another_master_key_is_refused_and_the_right_one_opens(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "d", master_key=b"1" * 32)
+    store = await SqliteStore.open(tmp_path / "d", master_key=b"1" * 32)
     await store.close()
     assert not (tmp_path / "d" / "master.key").exists()
     with pytest.raises(WrongMasterKey):
-        await Store.open(tmp_path / "d", master_key=b"2" * 32)
-    store = await Store.open(tmp_path / "d", master_key=b"1" * 32)
+        await SqliteStore.open(tmp_path / "d", master_key=b"2" * 32)
+    store = await SqliteStore.open(tmp_path / "d", master_key=b"1" * 32)
     await store.close()
 
 
@@ -167,10 +168,10 @@ _CHILD = textwrap.dedent("""
     from datetime import UTC, datetime
     from pathlib import Path
     from memory import inbox
-    from memory.store import Store
+    from memory.sqlite_store import SqliteStore
 
     async def main():
-        store = await Store.open(Path(sys.argv[1]))
+        store = await SqliteStore.open(Path(sys.argv[1]))
         for number in range(20):
             now = datetime.now(UTC)
             await store.write(lambda unit: inbox.put_message(
@@ -196,7 +197,7 @@ def _kill_once_it_acknowledged_twenty(directory: Path) -> list[str]:
 async def test_p2_what_was_acknowledged_survives_a_killed_process(tmp_path: Path) -> None:
     acknowledged = _kill_once_it_acknowledged_twenty(tmp_path / "d")
     assert acknowledged == [str(number) for number in range(20)]
-    store = await Store.open(tmp_path / "d")
+    store = await SqliteStore.open(tmp_path / "d")
     keys = [f"m{number}" for number in range(20)]
     found = await store.read(
         lambda unit: [inbox.by_key(unit, conversation_id=C1, kind="message", dedupe_key=key) for key in keys]

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from memory import cases, conversations, customers, evidence, inbox, outbox, timeline
 from memory.errors import CustomerConflict, KeyGone, SealBroken
+from memory.sqlite_store import SqliteStore
 from memory.store import Store, Unit
 from memory.vault import conversation_key, customer_key
 from policies.words import CaseId, ConversationId, CustomerId, EvidenceId, TurnId
@@ -79,11 +80,11 @@ async def test_a_key_that_was_rolled_back_is_never_used(store: Store) -> None:
 
 
 async def test_keys_survive_a_restart(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "d")
+    store = await SqliteStore.open(tmp_path / "d")
     sealed = await store.write(lambda unit: unit.vault.seal(conversation_key(C1), "x", "words"))
     await store.write(lambda unit: unit.vault.link(conversation_id=C1, customer_id=ANNA))
     await store.close()
-    store = await Store.open(tmp_path / "d")
+    store = await SqliteStore.open(tmp_path / "d")
     assert await store.read(lambda unit: unit.vault.unseal(conversation_key(C1), "x", sealed)) == "words"
     await store.close()
 
@@ -97,7 +98,7 @@ async def test_p7_a_conversation_hangs_on_one_customers_key(store: Store) -> Non
 
 async def test_p8_no_words_of_a_customer_are_in_the_files(tmp_path: Path, now: datetime) -> None:
     secret = "Zimtschnecke-4711"
-    store = await Store.open(tmp_path / "d")
+    store = await SqliteStore.open(tmp_path / "d")
 
     def talk(unit: Unit) -> None:
         inbox.put_message(

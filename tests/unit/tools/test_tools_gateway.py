@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from memory import receipts
 from memory.receipts import Receipt
+from memory.sqlite_store import SqliteStore
 from memory.store import Store, Unit
 from policies.words import ActionRequest, CaseId, ConversationId, Json, ReceiptId, RequestId, TurnId
 from tools.gateway import Gateway, Outcome
@@ -85,7 +86,7 @@ async def test_p2_a_call_of_a_process_that_was_killed_settles_from_when_that_is_
         settling_time=SETTLING,
     )
     monkeypatch.setattr(asyncio, "sleep", bank.sleep)
-    store = await Store.open(tmp_path / "data")
+    store = await SqliteStore.open(tmp_path / "data")
     receipt = await left_executing(store)
     # Killed 5 seconds into the call; what it sent last may take effect until `SETTLING` later.
     bank.now = NOW + timedelta(seconds=5)

@@ -37,8 +37,9 @@ class ConversationRow(Row, table=True):
 
 
 _TABLE = table_of(ConversationRow)
+_LOCKED = select(_TABLE).where(_TABLE.c.id == bindparam("conversation_id")).with_for_update()
 _LOCKED_EPOCH = select(_TABLE.c.epoch).where(_TABLE.c.id == bindparam("conversation_id")).with_for_update()
-"""On SQLite, where there is one writer, it locks nothing."""
+# On SQLite, where there is one writer, these lock nothing.
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,10 @@ class Conversation:
 def ensure(
     unit: Unit, *, conversation_id: ConversationId, channel: str, now: datetime, customer_hint: str = ""
 ) -> Conversation:
-    """The conversation, made if it isn't there."""
-    known = get(unit, conversation_id=conversation_id)
-    if known is not None:
-        return known
+    """The conversation, made if it isn't there; locked until the transaction ends."""
+    row = unit.first(_LOCKED, conversation_id=conversation_id)
+    if row is not None:
+        return _conversation(unit, row)
     body = unit.vault.seal(
         conversation_key(conversation_id), _place(conversation_id), {"customer_hint": customer_hint or ""}
     )

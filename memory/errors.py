@@ -5,6 +5,9 @@ CaseMemoryError
 │   ├── DataDirectoryHeld      another process works on this data directory
 │   ├── StoreClosed            the store was closed
 │   ├── StoreUnavailable       the database refused; nothing of this was stored
+│   ├── WriteInDoubt           the connection broke while it committed; nobody can say whether it did
+│   ├── SchemaBehind           the database must be upgraded first
+│   ├── SchemaAhead            the database was made by a newer Callboard
 │   ├── WrongMasterKey         the data directory was made with another master key
 │   └── FencedOut              the conversation's epoch moved; somebody else runs it now
 ├── VaultError
@@ -35,7 +38,8 @@ CaseMemoryError
 │   ├── PolicyNotReady         a step of a policy version's life is missing
 │   └── SecondPersonNeeded     whoever drafted it can't approve it, nor a lower role
 └── KnowledgeError
-    └── EmbedderMismatch       the index holds vectors of another embedder
+    ├── EmbedderMismatch       the index holds vectors of another embedder
+    └── IndexMissing           the database has no table for vectors
 """
 
 from pathlib import Path
@@ -75,11 +79,40 @@ class StoreUnavailable(StoreError):
         super().__init__("The database refused this write and nothing of it was stored. Check disk space, then retry.")
 
 
-class WrongMasterKey(StoreError):
-    """The data directory was made with another master key."""
+class WriteInDoubt(StoreError):
+    """The connection broke while this was committed, and the database can't be asked whether it was."""
 
     def __init__(self) -> None:
-        super().__init__("The master key doesn't fit this data directory. Give the key it was made with.")
+        super().__init__("The database broke off while this was stored. Read before you write it again.")
+
+
+class SchemaBehind(StoreError):
+    """The database holds no schema of ours, or that of an earlier version."""
+
+    def __init__(self, *, found: str | None, needed: str) -> None:
+        super().__init__(
+            f"The database is at schema {found or 'none'}, this version needs {needed}. Run: callboard db upgrade"
+        )
+        self.found = found
+        self.needed = needed
+
+
+class SchemaAhead(StoreError):
+    """The database was made, or upgraded, by a newer version of Callboard."""
+
+    def __init__(self, *, found: str, needed: str) -> None:
+        super().__init__(
+            f"The database is at schema {found}, which this version, at {needed}, doesn't know. Use a newer Callboard."
+        )
+        self.found = found
+        self.needed = needed
+
+
+class WrongMasterKey(StoreError):
+    """The records were made with another master key."""
+
+    def __init__(self) -> None:
+        super().__init__("The master key doesn't fit these records. Give the key they were made with.")
 
 
 class FencedOut(StoreError):
@@ -337,3 +370,10 @@ class EmbedderMismatch(KnowledgeError):
         super().__init__(f"The index was made by {stored}, not by {given}. Rebuild it with the embedder you want.")
         self.stored = stored
         self.given = given
+
+
+class IndexMissing(KnowledgeError):
+    """The database has no table for vectors."""
+
+    def __init__(self) -> None:
+        super().__init__("The database has no table for vectors. Install pgvector there, then: callboard db upgrade")

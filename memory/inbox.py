@@ -50,7 +50,7 @@ class InboxItem:
     """One thing that happened to a conversation."""
 
     seq: int
-    """The order of arrival."""
+    """The order of arrival. Within a conversation, none becomes visible after a higher one."""
     conversation_id: ConversationId
     kind: ItemKind
     dedupe_key: str
@@ -79,6 +79,8 @@ def put(
     Raises:
         ValueError: It exists and `allow_existing` is false.
     """
+    # Numbers are given one at a time: another's put waits here until this one is committed, and is numbered after it.
+    conversations.lock_epoch(unit, conversation_id=conversation_id)
     known = unit.row(_TABLE, conversation_id=conversation_id, kind=kind, dedupe_key=dedupe_key)
     if known is None:
         return _add(unit, conversation_id, kind, dedupe_key, body, now, digest=""), True
@@ -102,6 +104,7 @@ def put_message(
     Raises:
         MessageConflict: The id is known with another text.
     """
+    # Locks the conversation: see `put`.
     conversations.ensure(
         unit, conversation_id=conversation_id, channel=channel, now=now, customer_hint=customer_hint or ""
     )
@@ -133,7 +136,8 @@ def claim(unit: Unit, *, conversation_id: ConversationId, now: datetime) -> list
         chosen = waiting[:1]
         if chosen and chosen[0]["kind"] == "message":
             for row in waiting[1:]:
-                if row["kind"] != "message":
+                # What was handed back belongs to its turn; what came later belongs to the next.
+                if row["kind"] != "message" or row["turn_id"] != chosen[0]["turn_id"]:
                     break
                 chosen = [*chosen, row]
     if not chosen:
@@ -158,8 +162,15 @@ def finish(unit: Unit, *, seqs: Sequence[int], state: Literal["done", "failed"] 
 
 
 def release(unit: Unit, *, seqs: Sequence[int]) -> None:
-    """Put claimed items back to wait in their place, for a shutdown that hands back the turn in hand."""
-    unit.run(update(_TABLE).where(_TABLE.c.seq.in_(list(seqs)) & (_TABLE.c.state == "running")).values(state="waiting"))
+    """Put claimed items back to wait in their place, for a shutdown that hands back the turn in hand.
+
+    An orderly end is no failed attempt.
+    """
+    unit.run(
+        update(_TABLE)
+        .where(_TABLE.c.seq.in_(list(seqs)) & (_TABLE.c.state == "running"))
+        .values(state="waiting", attempts=_TABLE.c.attempts - 1)
+    )
 
 
 def unfinished(unit: Unit) -> list[ConversationId]:
@@ -238,7 +249,7 @@ def _add(
 
 def _select(unit: Unit, conversation_id: str, state: str, *, limit: int) -> Sequence[Mapping[Any, Any]]:
     statement = (
-        select(_TABLE.c.seq, _TABLE.c.kind)
+        select(_TABLE.c.seq, _TABLE.c.kind, _TABLE.c.turn_id)
         .where((_TABLE.c.conversation_id == conversation_id) & (_TABLE.c.state == state))
         .order_by(_TABLE.c.seq)
         .limit(limit)

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
-from memory import schema
+from memory import migrating
 from memory.data_directory import DataDirectory
 from memory.errors import StoreClosed, StoreUnavailable
 from memory.store import Fence, check_fence
@@ -60,7 +60,7 @@ class SqliteStore:
         self.commits = 0
         """How many transactions were committed; with the number of writes, how well commits are shared."""
         with self._writer.begin() as connection:
-            schema.METADATA.create_all(connection)
+            migrating.prepare(connection)
             Vault(connection, keys).check_master()
         self._reading = self._reader.connect()
         self._thread = threading.Thread(target=self._serve_writes, name="callboard-writer", daemon=True)

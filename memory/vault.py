@@ -15,11 +15,11 @@ from typing import NewType
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Column, Connection, bindparam, func, insert, select, update
 from sqlmodel import Field
 
 from memory.errors import CustomerConflict, KeyGone, SealBroken, WrongMasterKey
-from memory.rows import Row, table_of
+from memory.rows import SERIAL, Row, table_of
 from policies.words import ConversationId, CustomerId, Json
 
 KeyOwner = NewType("KeyOwner", str)
@@ -42,7 +42,18 @@ class KeyRow(Row, table=True):
     wrapped_by: str = Field(index=True)
 
 
+class KeyDestructionRow(Row, table=True):
+    """That keys were destroyed, from which other processes learn to forget what they keep in memory."""
+
+    __tablename__ = "key_destructions"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    seq: int | None = Field(default=None, sa_column=Column(SERIAL, primary_key=True, autoincrement=True))
+
+
 _KEYS = table_of(KeyRow)
+_DESTRUCTIONS = table_of(KeyDestructionRow)
+_LAST_DESTRUCTION = select(func.max(_DESTRUCTIONS.c.seq))
 _BY_OWNER = select(_KEYS.c.wrapped, _KEYS.c.wrapped_by).where(_KEYS.c.owner == bindparam("owner"))
 
 
@@ -72,13 +83,22 @@ class _Key:
 class KeyCache:
     """The unwrapped keys that this process holds in memory: the master's, and a bounded number of others."""
 
-    def __init__(self, master_key: bytes, *, size: int = 10_000) -> None:
+    def __init__(self, master_key: bytes, *, size: int = 10_000, is_shared: bool = False) -> None:
+        """Take the master key.
+
+        Args:
+            master_key: 32 bytes.
+            size: How many other keys to keep.
+            is_shared: Whether other processes work on the same records, and may destroy keys that are kept here.
+        """
         if len(master_key) != KEY_BYTES:
             raise ValueError(f"A master key has {KEY_BYTES} bytes.")
         self.master = _Key.of(master_key)
         self._size = size
         self._keys: OrderedDict[str, _Key] = OrderedDict()
         self._lock = threading.Lock()
+        self._last_destruction = 0
+        self.is_shared = is_shared
         self.generation = 0
         """Grows when keys are destroyed; what was read before that is not cached after it."""
 
@@ -98,6 +118,12 @@ class KeyCache:
             self._keys.update(keys)
             while len(self._keys) > self._size:
                 self._keys.popitem(last=False)
+
+    def catch_up(self, last_destruction: int) -> None:
+        """Forget the keys if some were destroyed since this was last called, by whatever process."""
+        if last_destruction > self._last_destruction:
+            self.forget()
+            self._last_destruction = last_destruction
 
     def forget(self) -> None:
         """Drop all keys but the master's; they are read again when needed."""
@@ -119,6 +145,7 @@ class Vault:
         self._generation = cache.generation
         self._fresh: dict[str, _Key] = {}
         self._destroyed = False
+        self._is_current = not cache.is_shared
 
     def seal(self, owner: KeyOwner, place: str, data: Json) -> bytes:
         """Encrypt JSON for one place; the owner's key is made when it has none.
@@ -183,6 +210,7 @@ class Vault:
         self._connection.execute(
             update(_KEYS).where((_KEYS.c.owner == owner) | (_KEYS.c.wrapped_by == owner)).values(wrapped=None)
         )
+        self._connection.execute(insert(_DESTRUCTIONS).values())
         self._fresh.clear()
         self._destroyed = True
         self._cache.forget()
@@ -203,6 +231,11 @@ class Vault:
         self._key(SYSTEM, create=True)
 
     def _key(self, owner: str, *, create: bool) -> _Key:
+        if not self._is_current:
+            # Once per transaction: it sees all destructions that were committed before it began.
+            self._cache.catch_up(self._connection.execute(_LAST_DESTRUCTION).scalar() or 0)
+            self._generation = self._cache.generation
+            self._is_current = True
         key = self._fresh.get(owner)
         if key is None and not self._destroyed:
             key = self._cache.get(owner)

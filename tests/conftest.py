@@ -3,8 +3,11 @@
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 
+import databases
 import pytest
+from databases import NewDatabase
 
 LOOPBACK = ("127.", "::1", "localhost")
 LEAKING = ("CALLBOARD_", "OPENAI_")
@@ -53,3 +56,32 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(LEAKING):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One server, shared by the processes of a run."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with databases.server(shared / "postgres") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _own_database(postgres_server: str) -> Iterator[str]:
+    with databases.database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres(_own_database: str) -> str:
+    """A database with our schema and nothing in it."""
+    databases.empty(_own_database)
+    return _own_database
+
+
+@pytest.fixture
+def new_database(postgres_server: str) -> Iterator[NewDatabase]:
+    """Makes databases without a schema."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(databases.database(postgres_server, upgraded=False))

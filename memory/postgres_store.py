@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, create_engine, event, func, select
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -33,7 +33,8 @@ _PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.25
 _DOUBT_S = 10.0
 """How long to ask what became of a commit whose answer was lost."""
 
-_TRANSACTION = select(func.pg_current_xact_id_if_assigned())
+_NUMBER = text("SELECT CAST(pg_current_xact_id_if_assigned() AS text)")
+_STATUS = text("SELECT pg_xact_status(CAST(:number AS xid8))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class PostgresStore:
             if fence is not None:
                 check_fence(unit, fence)
             value = work(unit)
-            number = connection.execute(_TRANSACTION).scalar()
+            number = connection.execute(_NUMBER).scalar()
             try:
                 connection.commit()
             except DBAPIError as error:
@@ -164,7 +165,7 @@ class PostgresStore:
             vault.settle()
             return value
 
-    def _was_committed(self, number: Any) -> bool:
+    def _was_committed(self, number: str) -> bool:
         """What became of a transaction whose connection broke while it committed.
 
         Raises:
@@ -172,8 +173,8 @@ class PostgresStore:
         """
         until = time.monotonic() + _DOUBT_S
         while time.monotonic() < until:
-            with suppress(DBAPIError), self._reading.connect() as connection:
-                status = connection.execute(select(func.pg_xact_status(number))).scalar()
+            with suppress(OperationalError), self._reading.connect() as connection:
+                status = connection.execute(_STATUS, {"number": number}).scalar()
                 if status in {"committed", "aborted"}:
                     return bool(status == "committed")
             time.sleep(0.1)

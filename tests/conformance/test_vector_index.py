@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from databases import NewDatabase
 
-from memory.errors import EmbedderMismatch
+from callboard.database import open_pool
+from memory.errors import EmbedderMismatch, IndexMissing
 from memory.index import ChromaIndex, InMemoryIndex, VectorIndex
+from memory.pgvector_index import PgVectorIndex
 from memory.vectors import HashingEmbedder, Vectors
 
 
@@ -17,13 +20,17 @@ class OtherEmbedder(HashingEmbedder):
     name = "other"
 
 
-@pytest.fixture(params=["memory", "chroma"])
+@pytest.fixture(params=["memory", "chroma", "pgvector"])
 async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[VectorIndex]:
-    opened: VectorIndex = (
-        InMemoryIndex()
-        if request.param == "memory"
-        else await ChromaIndex.open(tmp_path / "index", embedder=HashingEmbedder())
-    )
+    opened: VectorIndex
+    if request.param == "pgvector":
+        async with open_pool(request.getfixturevalue("postgres"), size=2) as pool:
+            yield await PgVectorIndex.open(pool, embedder=HashingEmbedder())
+        return
+    if request.param == "memory":
+        opened = InMemoryIndex()
+    else:
+        opened = await ChromaIndex.open(tmp_path / "index", embedder=HashingEmbedder())
     yield opened
     await opened.close()
 
@@ -98,3 +105,26 @@ async def test_a_chroma_index_holds_no_text(tmp_path: Path) -> None:
     await index.close()
     stored = b"".join(file.read_bytes() for file in (tmp_path / "index").rglob("*") if file.is_file())
     assert b"Zimtschnecke" not in stored
+
+
+async def test_a_vector_without_length_is_like_nothing(index: VectorIndex) -> None:
+    await index.upsert(["a", "nothing"], _vectors("returns", ""))
+    (question,) = _vectors("returns")
+    assert [key for key, _ in await index.query(question, 5)] == ["a", "nothing"]
+
+
+async def test_processes_that_share_a_postgres_index_see_the_same_vectors_of_their_embedder_only(postgres: str) -> None:
+    async with open_pool(postgres, size=2) as one, open_pool(postgres, size=2) as other:
+        mine = await PgVectorIndex.open(one, embedder=HashingEmbedder())
+        await mine.upsert(["a"], _vectors("returns"))
+        assert await (await PgVectorIndex.open(other, embedder=HashingEmbedder())).ids() == {"a"}
+        theirs = await PgVectorIndex.open(other, embedder=OtherEmbedder())
+        assert await theirs.ids() == set()
+        await theirs.delete(["a"])
+        assert await mine.ids() == {"a"}
+
+
+async def test_a_database_without_a_table_for_vectors_says_what_to_do(new_database: NewDatabase) -> None:
+    async with open_pool(new_database(), size=1) as pool:
+        with pytest.raises(IndexMissing, match="pgvector"):
+            await PgVectorIndex.open(pool, embedder=HashingEmbedder())

@@ -321,8 +321,8 @@ async def test_p6_a_message_is_not_to_be_had_before_one_that_came_earlier(pair: 
     second = asyncio.create_task(pair.other.write(_message(now, "second")))
     await asyncio.sleep(0.2)
     waiting = await pair.other.read(lambda unit: inbox.waiting_count(unit, conversation_id=C1))
-    assert waiting == 0, "a later message is there while an earlier one isn't"
     may_commit.set()
+    assert waiting == 0, "a later message was there while an earlier one wasn't"
     assert (await first).seq < (await second).seq
     claimed = await pair.other.write(lambda unit: inbox.claim(unit, conversation_id=C1, now=now))
     assert [item.dedupe_key for item in claimed] == ["first", "second"]
@@ -358,8 +358,9 @@ async def test_p6_a_run_that_was_taken_over_writes_nothing_more(pair: Pair, now:
     await asyncio.to_thread(passed.wait, 5)
     taking = asyncio.create_task(pair.other.write(lambda unit: conversations.advance_epoch(unit, conversation_id=C1)))
     await asyncio.sleep(0.2)
-    assert not taking.done(), "the conversation was taken over under a write that had passed its fence"
+    too_early = taking.done()
     may_go_on.set()
+    assert not too_early, "the conversation was taken over under a write that had passed its fence"
     await writing
     assert await taking == epoch + 1
     with pytest.raises(FencedOut):

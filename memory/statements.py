@@ -113,7 +113,7 @@ class Prepared:
         kind = dialect.loaded_dbapi.Error
         if not isinstance(error, kind):
             return error
-        is_lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)  # type: ignore[arg-type]  # ours is real
+        is_lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
         if is_lost:
             connection.invalidate(error)
         return DBAPIError.instance(

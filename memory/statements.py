@@ -99,6 +99,8 @@ class Prepared:
         given = {**self._fixed, **values}
         for name, process in self._write:
             given[name] = process(given[name])
+        if not connection.in_transaction():
+            connection.begin()  # as SQLAlchemy does by itself, so that its commit is one
         cursor = connection.connection.cursor()
         try:
             cursor.execute(self.sql, given if self._order is None else [given[name] for name in self._order])

@@ -13,7 +13,7 @@ help:
 	@echo "make demo    play three conversations in this terminal"
 	@echo "make test    run every test"
 	@echo "make check   format, lint, types, import contracts, unit tests"
-	@echo "make bench   measure turns and policies"
+	@echo "make bench   measure turns, policies, and a turn beside other stacks"
 	@echo "make setup   only make .venv"
 
 setup: $(INSTALLED)
@@ -38,6 +38,7 @@ demo: setup
 bench: setup
 	@$(BIN)/callboard eval bench turns
 	@$(BIN)/callboard eval bench policies
+	@$(BIN)/callboard eval bench peers
 
 lint: setup
 	$(BIN)/ruff format --check $(CODE)

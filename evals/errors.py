@@ -5,6 +5,7 @@ EvalError
 ├── NothingToPlay       a file of samples has nothing to play
 ├── NothingToMeasure    a folder has none of the files of a conformance set
 ├── PeersDisagree       engines that are compared say different things
+├── WorkNotDone         a stack that is measured did other work than it was given
 └── FellSilent          a conversation that is measured went to a person
 """
 
@@ -51,6 +52,14 @@ class PeersDisagree(EvalError):
         where = f"where {change} is changed" if change else "on the sample itself"
         super().__init__(f"{peer} and the sample's policies disagree {where}. Correct the peer's rules.")
         self.peer, self.change = peer, change
+
+
+class WorkNotDone(EvalError):
+    """A stack did other work than it was given, so that its figures mean nothing."""
+
+    def __init__(self, stack: str, *, did: str) -> None:
+        super().__init__(f"{stack} {did}. Its figures would mean nothing; look at what it answers.")
+        self.stack = stack
 
 
 class FellSilent(EvalError):

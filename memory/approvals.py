@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from memory import authority, inbox
 from memory.approval_records import (
@@ -30,13 +30,18 @@ from memory.authority import Answer, Reviewer
 from memory.conversations import ConversationRow
 from memory.errors import ApprovalChanged, ApprovalClosed, ApprovalExpired, ApprovalNotFound, ToolSwitched
 from memory.rows import table_of
-from memory.unit import Unit
+from memory.unit import Kept, Unit
 from policies.words import ApprovalId, ApprovalTerms, CaseId, ConversationId, Json, RequestId, TurnId
 
 __all__ = ["Answer", "Approval", "ApprovalStatus", "EditedRequest", "Reviewer", "Vote"]
 
 _TABLE = table_of(ApprovalRow)
 _CONVERSATIONS = table_of(ConversationRow)
+_OF_REQUEST = Kept(
+    select(_TABLE)
+    .where((_TABLE.c.request_id == bindparam("request_id")) | (_TABLE.c.first_request_id == bindparam("request_id")))
+    .order_by(_TABLE.c.created_at, _TABLE.c.id)
+)
 _FINAL: dict[Answer, ApprovalStatus] = {"reject": "rejected", "respond": "responded"}
 
 
@@ -303,23 +308,23 @@ def expire_due(unit: Unit, *, now: datetime) -> list[Approval]:
 
 def of_turn(unit: Unit, *, turn_id: TurnId) -> list[Approval]:
     """A turn's approvals in the order they were asked."""
-    return _many(unit, _TABLE.c.turn_id == turn_id)
+    return _many(unit, turn_id=turn_id)
 
 
 def of_request(unit: Unit, *, request_id: RequestId) -> Approval | None:
     """The approval about this request, in any of its editions; None if none was asked."""
-    found = _many(unit, (_TABLE.c.request_id == request_id) | (_TABLE.c.first_request_id == request_id))
-    return found[-1] if found else None
+    found = unit.rows(_OF_REQUEST, request_id=request_id)
+    return approval_of(unit, found[-1]) if found else None
 
 
 def of_case(unit: Unit, *, case_id: CaseId) -> list[Approval]:
     """A case's approvals in the order they were asked."""
-    return _many(unit, _TABLE.c.case_id == case_id)
+    return _many(unit, case_id=case_id)
 
 
 def pending_of_conversation(unit: Unit, *, conversation_id: ConversationId) -> list[Approval]:
     """What a conversation waits for, in the order it was asked."""
-    return _many(unit, (_TABLE.c.conversation_id == conversation_id) & (_TABLE.c.status == "pending"))
+    return _many(unit, conversation_id=conversation_id, status="pending")
 
 
 def _edit(unit: Unit, row: Mapping[Any, Any], known: Approval, edited: EditedRequest, vote: Vote) -> Approval:
@@ -428,6 +433,5 @@ def _row(unit: Unit, approval_id: ApprovalId) -> Mapping[Any, Any]:
     return row
 
 
-def _many(unit: Unit, condition: Any) -> list[Approval]:
-    rows = unit.rows(select(_TABLE).where(condition).order_by(_TABLE.c.created_at, _TABLE.c.id))
-    return [approval_of(unit, row) for row in rows]
+def _many(unit: Unit, **equals: str) -> list[Approval]:
+    return [approval_of(unit, row) for row in unit.many(_TABLE, ("created_at", "id"), **equals)]

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlmodel import Field
 
 from memory.errors import RecordNotFound
 from memory.rows import Moment, Row, table_of
-from memory.unit import Unit
+from memory.unit import Kept, Unit
 from memory.vault import conversation_key
 from policies.words import CaseId, ConversationId, CustomerId, Json
 
@@ -36,6 +36,28 @@ class CaseRow(Row, table=True):
 
 
 _TABLE = table_of(CaseRow)
+_OWN = _TABLE.c.conversation_id == bindparam("conversation_id")
+_AGENDA = Kept(
+    select(_TABLE)
+    .where(_OWN, *(_TABLE.c.status != status for status in _ENDED))
+    .order_by(_TABLE.c.opened_at, _TABLE.c.id)
+)
+_TIMES_RESOLVED = Kept(
+    select(func.count())
+    .select_from(_TABLE)
+    .where(_OWN & (_TABLE.c.journey == bindparam("journey")) & (_TABLE.c.status == "resolved"))
+)
+_LAST_JOURNEY = Kept(
+    select(_TABLE.c.journey)
+    .where(_OWN & _TABLE.c.journey.is_not(None))
+    .order_by(_TABLE.c.opened_at.desc(), _TABLE.c.id.desc())
+    .limit(1)
+)
+_ADOPT = Kept(
+    update(_TABLE)
+    .where((_TABLE.c.conversation_id == bindparam("of")) & _TABLE.c.customer_id.is_(None))
+    .values(customer_id=bindparam("customer_id"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,44 +157,24 @@ def close(
 
 def agenda(unit: Unit, *, conversation_id: ConversationId) -> list[Case]:
     """The cases opened in a conversation that have not ended, in the order they were opened."""
-    statement = (
-        select(_TABLE)
-        .where((_TABLE.c.conversation_id == conversation_id) & _TABLE.c.status.not_in(_ENDED))
-        .order_by(_TABLE.c.opened_at, _TABLE.c.id)
-    )
-    return [_case(unit, row) for row in unit.rows(statement)]
+    return [_case(unit, row) for row in unit.rows(_AGENDA, conversation_id=conversation_id)]
 
 
 def times_resolved(unit: Unit, *, conversation_id: ConversationId, journey: str) -> int:
     """How many matters of a journey came to their goal in a conversation."""
-    count: int = unit.value(
-        select(func.count())
-        .select_from(_TABLE)
-        .where(
-            (_TABLE.c.conversation_id == conversation_id)
-            & (_TABLE.c.journey == journey)
-            & (_TABLE.c.status == "resolved")
-        )
-    )
+    count: int = unit.value(_TIMES_RESOLVED, conversation_id=conversation_id, journey=journey)
     return count
 
 
 def of_conversation(unit: Unit, *, conversation_id: ConversationId) -> list[Case]:
     """All cases opened in a conversation, in the order they were opened."""
-    statement = (
-        select(_TABLE).where(_TABLE.c.conversation_id == conversation_id).order_by(_TABLE.c.opened_at, _TABLE.c.id)
-    )
-    return [_case(unit, row) for row in unit.rows(statement)]
+    rows = unit.many(_TABLE, ("opened_at", "id"), conversation_id=conversation_id)
+    return [_case(unit, row) for row in rows]
 
 
 def last_journey(unit: Unit, *, conversation_id: ConversationId) -> str | None:
     """The journey of the matter that was opened last in a conversation, done or not; None if none had one."""
-    journey: str | None = unit.value(
-        select(_TABLE.c.journey)
-        .where((_TABLE.c.conversation_id == conversation_id) & _TABLE.c.journey.is_not(None))
-        .order_by(_TABLE.c.opened_at.desc(), _TABLE.c.id.desc())
-        .limit(1)
-    )
+    journey: str | None = unit.value(_LAST_JOURNEY, conversation_id=conversation_id)
     return journey
 
 
@@ -189,11 +191,7 @@ def of_customer(unit: Unit, *, customer_id: CustomerId, limit: int | None = None
 
 def adopt(unit: Unit, *, conversation_id: ConversationId, customer_id: CustomerId) -> None:
     """Give a conversation's cases to the customer it turned out to be with."""
-    unit.run(
-        update(_TABLE)
-        .where((_TABLE.c.conversation_id == conversation_id) & _TABLE.c.customer_id.is_(None))
-        .values(customer_id=customer_id)
-    )
+    unit.run(_ADOPT, of=conversation_id, customer_id=customer_id)
 
 
 def _existing(unit: Unit, case_id: CaseId) -> Case:

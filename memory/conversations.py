@@ -11,7 +11,7 @@ from sqlmodel import Field
 from memory import cases, customers, evidence
 from memory.errors import CustomerConflict, RecordNotFound
 from memory.rows import Moment, Row, table_of
-from memory.unit import Unit
+from memory.unit import Kept, Unit
 from memory.vault import conversation_key
 from policies.words import Assurance, CaseId, ConversationId, CustomerId
 
@@ -37,9 +37,15 @@ class ConversationRow(Row, table=True):
 
 
 _TABLE = table_of(ConversationRow)
-_LOCKED = select(_TABLE).where(_TABLE.c.id == bindparam("conversation_id")).with_for_update()
-_LOCKED_EPOCH = select(_TABLE.c.epoch).where(_TABLE.c.id == bindparam("conversation_id")).with_for_update()
+_LOCKED = Kept(select(_TABLE).where(_TABLE.c.id == bindparam("conversation_id")).with_for_update())
+_LOCKED_EPOCH = Kept(select(_TABLE.c.epoch).where(_TABLE.c.id == bindparam("conversation_id")).with_for_update())
 # On SQLite, where there is one writer, these lock nothing.
+_ADVANCE = Kept(
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("conversation_id"))
+    .values(epoch=_TABLE.c.epoch + 1)
+    .returning(_TABLE.c.epoch)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +147,10 @@ def mark_disclosed(unit: Unit, *, conversation_id: ConversationId) -> None:
 
 def advance_epoch(unit: Unit, *, conversation_id: ConversationId) -> int:
     """Take the conversation over: whoever ran it before is fenced out. The new epoch."""
-    unit.run(update(_TABLE).where(_TABLE.c.id == conversation_id).values(epoch=_TABLE.c.epoch + 1))
-    return _existing(unit, conversation_id).epoch
+    epoch: int | None = unit.value(_ADVANCE, conversation_id=conversation_id)
+    if epoch is None:
+        raise RecordNotFound("conversation", conversation_id)
+    return epoch
 
 
 def lock_epoch(unit: Unit, *, conversation_id: ConversationId) -> int | None:

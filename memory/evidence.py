@@ -3,14 +3,15 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal, cast
 
-from sqlalchemy import Column, UniqueConstraint, select, update
+from sqlalchemy import Column, UniqueConstraint, bindparam, false, or_, select, update
 from sqlmodel import Field
 
 from memory.errors import EvidenceSpent, RecordNotFound
 from memory.rows import SERIAL, Moment, Row, table_of
-from memory.unit import Unit
+from memory.unit import Kept, Unit
 from memory.vault import conversation_key
 from policies.words import CaseId, ConversationId, CustomerId, EvidenceId, Json
 
@@ -41,6 +42,27 @@ class EvidenceRow(Row, table=True):
 
 
 _TABLE = table_of(EvidenceRow)
+_STANDING = Kept(
+    select(_TABLE)
+    .where((_TABLE.c.case_id == bindparam("case_id")) & _TABLE.c.superseded_by.is_(None))
+    .order_by(_TABLE.c.seq)
+)
+_SUPERSEDE = Kept(
+    update(_TABLE)
+    .where(
+        (_TABLE.c.case_id == bindparam("of_case"))
+        & (_TABLE.c.kind == bindparam("of_kind"))
+        & (_TABLE.c.name == bindparam("of_name"))
+        & (_TABLE.c.subject == bindparam("of_subject"))
+        & _TABLE.c.superseded_by.is_(None)
+    )
+    .values(superseded_by=bindparam("superseded_by"))
+)
+_ADOPT = Kept(
+    update(_TABLE)
+    .where((_TABLE.c.conversation_id == bindparam("of")) & _TABLE.c.customer_id.is_(None))
+    .values(customer_id=bindparam("customer_id"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +115,7 @@ def add(
         row = unit.row(_TABLE, conversation_id=conversation_id, dedupe_key=dedupe_key)
         if row is not None:
             return _evidence(unit, row)
-    unit.run(
-        update(_TABLE)
-        .where(
-            (_TABLE.c.case_id == case_id)
-            & (_TABLE.c.kind == kind)
-            & (_TABLE.c.name == name)
-            & (_TABLE.c.subject == subject)
-            & _TABLE.c.superseded_by.is_(None)
-        )
-        .values(superseded_by=evidence_id)
-    )
+    unit.run(_SUPERSEDE, of_case=case_id, of_kind=kind, of_name=name, of_subject=subject, superseded_by=evidence_id)
     unit.insert(
         _TABLE,
         id=evidence_id,
@@ -121,7 +133,22 @@ def add(
         dedupe_key=dedupe_key,
         body=unit.vault.seal(conversation_key(conversation_id), _place(evidence_id), value),
     )
-    return get(unit, evidence_id=evidence_id)
+    return Evidence(
+        id=evidence_id,
+        case_id=case_id,
+        conversation_id=conversation_id,
+        customer_id=customer_id,
+        kind=kind,
+        name=name,
+        subject=subject,
+        value=value,
+        source=source,
+        trust=trust,
+        at=at,
+        superseded_by=None,
+        spent=False,
+        dedupe_key=dedupe_key,
+    )
 
 
 def get(unit: Unit, *, evidence_id: EvidenceId) -> Evidence:
@@ -138,7 +165,9 @@ def get(unit: Unit, *, evidence_id: EvidenceId) -> Evidence:
 
 def of_case(unit: Unit, *, case_id: CaseId, include_superseded: bool = False) -> list[Evidence]:
     """A case's evidence as it stands, in the order it came in."""
-    return _many(unit, _TABLE.c.case_id == case_id, include_superseded)
+    if not include_superseded:
+        return [_evidence(unit, row) for row in unit.rows(_STANDING, case_id=case_id)]
+    return [_evidence(unit, row) for row in unit.many(_TABLE, ("seq",), case_id=case_id)]
 
 
 def of_conversation(
@@ -152,10 +181,8 @@ def of_conversation(
 
     All of it grows with the conversation: a turn reads what it needs by name.
     """
-    condition = _TABLE.c.conversation_id == conversation_id
-    if names is not None:
-        condition &= _TABLE.c.name.in_(sorted(names))
-    return _many(unit, condition, include_superseded)
+    wanted = _named(None if names is None else tuple(sorted(names)), include_superseded)
+    return [_evidence(unit, row) for row in unit.rows(wanted, conversation_id=conversation_id)]
 
 
 def spend(unit: Unit, *, evidence_id: EvidenceId) -> None:
@@ -165,24 +192,25 @@ def spend(unit: Unit, *, evidence_id: EvidenceId) -> None:
         EvidenceSpent: It was used before.
         RecordNotFound: There is none.
     """
-    if unit.run(update(_TABLE).where((_TABLE.c.id == evidence_id) & ~_TABLE.c.spent).values(spent=True)) == 0:
+    if unit.change(_TABLE, {"id": evidence_id, "spent": False}, spent=True) == 0:
         get(unit, evidence_id=evidence_id)
         raise EvidenceSpent(evidence_id)
 
 
 def adopt(unit: Unit, *, conversation_id: ConversationId, customer_id: CustomerId) -> None:
     """Give a conversation's evidence to the customer it turned out to be with."""
-    unit.run(
-        update(_TABLE)
-        .where((_TABLE.c.conversation_id == conversation_id) & _TABLE.c.customer_id.is_(None))
-        .values(customer_id=customer_id)
-    )
+    unit.run(_ADOPT, of=conversation_id, customer_id=customer_id)
 
 
-def _many(unit: Unit, condition: Any, include_superseded: bool) -> list[Evidence]:
+@cache
+def _named(names: tuple[str, ...] | None, include_superseded: bool) -> Kept:
+    """A conversation's evidence of some names: a playbook's slots, so the number of such statements is small."""
+    condition = _TABLE.c.conversation_id == bindparam("conversation_id")
+    if names is not None:
+        condition &= or_(false(), *(_TABLE.c.name == name for name in names))
     if not include_superseded:
         condition &= _TABLE.c.superseded_by.is_(None)
-    return [_evidence(unit, row) for row in unit.rows(select(_TABLE).where(condition).order_by(_TABLE.c.seq))]
+    return Kept(select(_TABLE).where(condition).order_by(_TABLE.c.seq))
 
 
 def _place(evidence_id: str) -> str:

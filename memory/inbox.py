@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import Column, UniqueConstraint, func, select, update
+from sqlalchemy import Column, UniqueConstraint, bindparam, func, select, update
 from sqlmodel import Field
 
 from memory import conversations
 from memory.errors import MessageConflict, RecordNotFound
 from memory.rows import SERIAL, Moment, Row, table_of
-from memory.unit import Unit
+from memory.unit import Kept, Unit
 from memory.vault import conversation_key
 from policies.words import ConversationId, Json, TurnId
 
@@ -43,6 +43,17 @@ class InboxRow(Row, table=True):
 
 
 _TABLE = table_of(InboxRow)
+_RELEASE = Kept(
+    update(_TABLE)
+    .where((_TABLE.c.seq == bindparam("seq_given")) & (_TABLE.c.state == "running"))
+    .values(state="waiting", attempts=_TABLE.c.attempts - 1)
+)
+_IN_STATE = Kept(
+    select(_TABLE)
+    .where((_TABLE.c.conversation_id == bindparam("conversation_id")) & (_TABLE.c.state == bindparam("state")))
+    .order_by(_TABLE.c.seq)
+    .limit(BURST)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +140,9 @@ def claim(unit: Unit, *, conversation_id: ConversationId, now: datetime) -> list
         conversation_id: Whose. The caller sees to it that nobody else runs it (its lock, its epoch).
         now: Noted as the time of the claim.
     """
-    running = _select(unit, conversation_id, "running", limit=BURST)
-    chosen = running
-    if not running:
-        waiting = _select(unit, conversation_id, "waiting", limit=BURST)
+    chosen = unit.rows(_IN_STATE, conversation_id=conversation_id, state="running")
+    if not chosen:
+        waiting = unit.rows(_IN_STATE, conversation_id=conversation_id, state="waiting")
         chosen = waiting[:1]
         if chosen and chosen[0]["kind"] == "message":
             for row in waiting[1:]:
@@ -140,25 +150,24 @@ def claim(unit: Unit, *, conversation_id: ConversationId, now: datetime) -> list
                 if row["kind"] != "message" or row["turn_id"] != chosen[0]["turn_id"]:
                     break
                 chosen = [*chosen, row]
-    if not chosen:
-        return []
-    seqs = [row["seq"] for row in chosen]
-    unit.run(
-        update(_TABLE)
-        .where(_TABLE.c.seq.in_(seqs))
-        .values(state="running", attempts=_TABLE.c.attempts + 1, claimed_at=now)
-    )
-    return _by_seqs(unit, seqs)
+    claimed = []
+    for row in chosen:
+        taken = {"state": "running", "attempts": row["attempts"] + 1, "claimed_at": now}
+        unit.change(_TABLE, {"seq": row["seq"]}, **taken)
+        claimed.append(_item(unit, {**row, **taken}))
+    return claimed
 
 
 def assign(unit: Unit, *, seqs: Sequence[int], turn_id: TurnId) -> None:
     """Say which turn runs these items."""
-    unit.run(update(_TABLE).where(_TABLE.c.seq.in_(list(seqs))).values(turn_id=turn_id))
+    for seq in seqs:
+        unit.change(_TABLE, {"seq": seq}, turn_id=turn_id)
 
 
 def finish(unit: Unit, *, seqs: Sequence[int], state: Literal["done", "failed"] = "done") -> None:
     """Say that these items have been dealt with."""
-    unit.run(update(_TABLE).where(_TABLE.c.seq.in_(list(seqs))).values(state=state))
+    for seq in seqs:
+        unit.change(_TABLE, {"seq": seq}, state=state)
 
 
 def release(unit: Unit, *, seqs: Sequence[int]) -> None:
@@ -166,11 +175,8 @@ def release(unit: Unit, *, seqs: Sequence[int]) -> None:
 
     An orderly end is no failed attempt.
     """
-    unit.run(
-        update(_TABLE)
-        .where(_TABLE.c.seq.in_(list(seqs)) & (_TABLE.c.state == "running"))
-        .values(state="waiting", attempts=_TABLE.c.attempts - 1)
-    )
+    for seq in seqs:
+        unit.run(_RELEASE, seq_given=seq)
 
 
 def unfinished(unit: Unit) -> list[ConversationId]:
@@ -190,10 +196,10 @@ def get(unit: Unit, *, seq: int) -> InboxItem:
     Raises:
         RecordNotFound: There is none.
     """
-    found = _by_seqs(unit, [seq])
-    if not found:
+    row = unit.row(_TABLE, seq=seq)
+    if row is None:
         raise RecordNotFound("inbox item", str(seq))
-    return found[0]
+    return _item(unit, row)
 
 
 def by_key(unit: Unit, *, conversation_id: ConversationId, kind: ItemKind, dedupe_key: str) -> InboxItem | None:
@@ -245,21 +251,6 @@ def _add(
         claimed_at=None,
         body=body,
     )
-
-
-def _select(unit: Unit, conversation_id: str, state: str, *, limit: int) -> Sequence[Mapping[Any, Any]]:
-    statement = (
-        select(_TABLE.c.seq, _TABLE.c.kind, _TABLE.c.turn_id)
-        .where((_TABLE.c.conversation_id == conversation_id) & (_TABLE.c.state == state))
-        .order_by(_TABLE.c.seq)
-        .limit(limit)
-    )
-    return unit.rows(statement)
-
-
-def _by_seqs(unit: Unit, seqs: Sequence[int]) -> list[InboxItem]:
-    rows = unit.rows(select(_TABLE).where(_TABLE.c.seq.in_(list(seqs))).order_by(_TABLE.c.seq))
-    return [_item(unit, row) for row in rows]
 
 
 def _place(conversation_id: str, kind: str, dedupe_key: str) -> str:

@@ -1,6 +1,6 @@
 """The outbox: what we say to customers, stored with its turn, delivered in the order of the conversation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from sqlmodel import Field
 
 from memory.errors import RecordNotFound
 from memory.rows import Moment, Row, table_of
-from memory.unit import Unit
+from memory.unit import Kept, Unit
 from memory.vault import conversation_key
 from policies.words import ConversationId, TurnId
 
@@ -33,7 +33,7 @@ class OutboxRow(Row, table=True):
 
 
 _TABLE = table_of(OutboxRow)
-_LAST_SEQ = select(func.max(_TABLE.c.seq)).where(_TABLE.c.conversation_id == bindparam("conversation_id"))
+_LAST_SEQ = Kept(select(func.max(_TABLE.c.seq)).where(_TABLE.c.conversation_id == bindparam("conversation_id")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +130,7 @@ def of_conversation(
 
 def of_turn(unit: Unit, *, turn_id: TurnId) -> list[Outgoing]:
     """What a turn said, part by part."""
-    statement = select(_TABLE).where(_TABLE.c.turn_id == turn_id).order_by(_TABLE.c.part)
-    return [_outgoing(unit, row) for row in unit.rows(statement)]
-
-
-def replies(unit: Unit, *, turn_ids: Sequence[TurnId]) -> dict[str, str]:
-    """The whole reply of each turn that said something."""
-    if not turn_ids:
-        return {}
-    statement = select(_TABLE).where(_TABLE.c.turn_id.in_(turn_ids)).order_by(_TABLE.c.turn_id, _TABLE.c.part)
-    texts: dict[str, list[str]] = {}
-    for row in unit.rows(statement):
-        texts.setdefault(row["turn_id"], []).append(_outgoing(unit, row).text)
-    return {turn_id: "\n\n".join(parts) for turn_id, parts in texts.items()}
+    return [_outgoing(unit, row) for row in unit.many(_TABLE, ("part",), turn_id=turn_id)]
 
 
 def _get(unit: Unit, outgoing_id: str) -> Outgoing | None:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import JSON, Column, select, update
+from sqlalchemy import JSON, Column, bindparam, select, update
 from sqlmodel import Field
 
 from memory import audit
 from memory.authority import has_role
 from memory.errors import PolicyNotReady, RecordNotFound, SecondPersonNeeded
 from memory.rows import SERIAL, Moment, Row, table_of
-from memory.unit import Unit
+from memory.unit import Kept, Unit
 from policies.words import ConversationId, Json
 
 State = Literal["draft", "shadow", "approved"]
@@ -72,6 +72,11 @@ class PolicyEngineRow(Row, table=True):
 
 _VERSIONS = table_of(PolicyVersionRow)
 _TERMS = table_of(PolicyTermRow)
+_RUNNING = Kept(
+    select(_TERMS)
+    .where((_TERMS.c.playbook == bindparam("playbook")) & _TERMS.c.ended_at.is_(None))
+    .order_by(_TERMS.c.starts_at.desc(), _TERMS.c.seq.desc())
+)
 _ENGINES = table_of(PolicyEngineRow)
 
 
@@ -288,10 +293,8 @@ def versions(unit: Unit, *, playbook: str) -> list[PolicyVersion]:
 
 def terms(unit: Unit, *, playbook: str) -> list[Term]:
     """The terms that haven't ended, the latest begun first; those still to come by when they will begin."""
-    statement = select(_TERMS).where((_TERMS.c.playbook == playbook) & _TERMS.c.ended_at.is_(None))
     return [
-        Term(row["seq"], row["hash"], row["starts_at"], row["share"])
-        for row in unit.rows(statement.order_by(_TERMS.c.starts_at.desc(), _TERMS.c.seq.desc()))
+        Term(row["seq"], row["hash"], row["starts_at"], row["share"]) for row in unit.rows(_RUNNING, playbook=playbook)
     ]
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlmodel import Field
 
 from memory.errors import RecordNotFound
 from memory.rows import Moment, Row, table_of
 from memory.turns import TurnRow
-from memory.unit import Unit
+from memory.unit import Kept, Unit
 from memory.vault import conversation_key
 from policies.words import ConversationId, Json, TurnId
 
@@ -33,6 +33,12 @@ class ReadingRow(Row, table=True):
 
 _TABLE = table_of(ReadingRow)
 _TURNS = table_of(TurnRow)
+_CONVERSATION = Kept(select(_TURNS.c.conversation_id).where(_TURNS.c.id == bindparam("turn_id")))
+_AT = Kept(
+    select(*_TABLE.c, _TURNS.c.conversation_id)
+    .select_from(_TABLE.join(_TURNS, _TABLE.c.turn_id == _TURNS.c.id))
+    .where((_TABLE.c.turn_id == bindparam("turn_id")) & (_TABLE.c.ordinal == bindparam("ordinal")))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +90,13 @@ def save(
 
 def get(unit: Unit, *, turn_id: TurnId, ordinal: int) -> Reading | None:
     """The reading at this place, or None."""
-    row = unit.row(_TABLE, turn_id=turn_id, ordinal=ordinal)
-    return None if row is None else _reading(unit, row, _conversation_of(unit, turn_id))
+    row = unit.first(_AT, turn_id=turn_id, ordinal=ordinal)
+    return None if row is None else _reading(unit, row, ConversationId(row["conversation_id"]))
 
 
 def of_turn(unit: Unit, *, turn_id: TurnId) -> list[Reading]:
     """A turn's readings in the order they were asked."""
-    rows = unit.rows(select(_TABLE).where(_TABLE.c.turn_id == turn_id).order_by(_TABLE.c.ordinal))
+    rows = unit.many(_TABLE, ("ordinal",), turn_id=turn_id)
     if not rows:
         return []
     conversation_id = _conversation_of(unit, turn_id)
@@ -98,7 +104,7 @@ def of_turn(unit: Unit, *, turn_id: TurnId) -> list[Reading]:
 
 
 def _conversation_of(unit: Unit, turn_id: TurnId) -> ConversationId:
-    conversation_id = unit.value(select(_TURNS.c.conversation_id).where(_TURNS.c.id == turn_id))
+    conversation_id = unit.value(_CONVERSATION, turn_id=turn_id)
     if conversation_id is None:
         raise RecordNotFound("turn", turn_id)
     return ConversationId(conversation_id)

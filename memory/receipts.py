@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, func, select
 from sqlmodel import Field
 
 from memory import approvals, limit_uses
@@ -13,7 +13,7 @@ from memory.conversations import ConversationRow
 from memory.errors import AlreadyDone, FactsOutdated, InFlight, ReceiptStateError, RecordNotFound
 from memory.limit_uses import uses as uses
 from memory.rows import Moment, Row, table_of
-from memory.unit import Unit
+from memory.unit import Kept, Unit
 from memory.vault import conversation_key
 from policies.canonical import digest
 from policies.words import (
@@ -59,6 +59,17 @@ class ReceiptRow(Row, table=True):
 
 _TABLE = table_of(ReceiptRow)
 _CONVERSATIONS = table_of(ConversationRow)
+_OWN = _CONVERSATIONS.c.id == bindparam("conversation_id")
+_THEIRS = select(_CONVERSATIONS.c.id).where(
+    _CONVERSATIONS.c.customer_id == select(_CONVERSATIONS.c.customer_id).where(_OWN).scalar_subquery()
+)
+_LIVE_OF_CUSTOMER = Kept(
+    select(_TABLE.c.id, _TABLE.c.state, _TABLE.c.lease_until).where(
+        ((_TABLE.c.conversation_id == bindparam("conversation_id")) | _TABLE.c.conversation_id.in_(_THEIRS))
+        & _TABLE.c.live_key.is_not(None)
+    )
+)
+_ATTEMPTS = Kept(select(func.count()).select_from(_TABLE).where(_TABLE.c.key == bindparam("key")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +180,7 @@ def reserve(
         raise InFlight(live, receipt_id=live.id, state=live.state)
     if beside is not None:
         _check_beside(unit, beside, conversation_id, now)
-    attempt = 1 + len(unit.rows(select(_TABLE.c.id).where(_TABLE.c.key == key)))
+    attempt = 1 + int(unit.value(_ATTEMPTS, key=key))
     if approval is not None:
         approval_id, version, approved = approval
         approvals.spend(unit, approval_id=approval_id, version=version, digest=approved)
@@ -307,23 +318,24 @@ def mark_unknown(unit: Unit, *, receipt_id: ReceiptId, error_code: str, now: dat
 
 def of_request(unit: Unit, *, request_id: RequestId) -> Receipt | None:
     """The latest receipt of a request, or None."""
-    found = _many(unit, _TABLE.c.request_id == request_id)
+    found = _many(unit, request_id=request_id)
     return found[-1] if found else None
 
 
 def of_turn(unit: Unit, *, turn_id: TurnId) -> list[Receipt]:
     """A turn's receipts in the order they were reserved."""
-    return _many(unit, _TABLE.c.turn_id == turn_id)
+    return _many(unit, turn_id=turn_id)
 
 
 def of_case(unit: Unit, *, case_id: CaseId) -> list[Receipt]:
     """A case's receipts in the order they were reserved."""
-    return _many(unit, _TABLE.c.case_id == case_id)
+    return _many(unit, case_id=case_id)
 
 
 def unfinished(unit: Unit) -> list[Receipt]:
     """Receipts that are reserved, executing or unknown: what recovery looks at."""
-    return _many(unit, _TABLE.c.state.in_(_UNFINISHED))
+    found = [receipt for state in _UNFINISHED for receipt in _many(unit, state=state)]
+    return sorted(found, key=lambda receipt: (receipt.reserved_at, receipt.attempt, receipt.id))
 
 
 def _check_beside(unit: Unit, beside: Beside, conversation_id: ConversationId, now: datetime) -> None:
@@ -339,11 +351,7 @@ def _check_beside(unit: Unit, beside: Beside, conversation_id: ConversationId, n
 
 def _of_customer(unit: Unit, conversation_id: ConversationId) -> Sequence[Mapping[Any, Any]]:
     """The live receipts of all conversations with the customer of this one."""
-    own = select(_CONVERSATIONS.c.customer_id).where(_CONVERSATIONS.c.id == conversation_id).scalar_subquery()
-    theirs = select(_CONVERSATIONS.c.id).where(_CONVERSATIONS.c.customer_id == own)
-    same = (_TABLE.c.conversation_id == conversation_id) | _TABLE.c.conversation_id.in_(theirs)
-    columns = (_TABLE.c.id, _TABLE.c.state, _TABLE.c.lease_until)
-    return unit.rows(select(*columns).where(same & _TABLE.c.live_key.is_not(None)))
+    return unit.rows(_LIVE_OF_CUSTOMER, conversation_id=conversation_id)
 
 
 def _standing(row: Mapping[Any, Any]) -> str:
@@ -371,9 +379,8 @@ def _one(unit: Unit, **equals: str) -> Receipt | None:
     return None if row is None else _receipt(unit, row)
 
 
-def _many(unit: Unit, condition: Any) -> list[Receipt]:
-    rows = unit.rows(select(_TABLE).where(condition).order_by(_TABLE.c.reserved_at, _TABLE.c.attempt, _TABLE.c.id))
-    return [_receipt(unit, row) for row in rows]
+def _many(unit: Unit, **equals: str) -> list[Receipt]:
+    return [_receipt(unit, row) for row in unit.many(_TABLE, ("reserved_at", "attempt", "id"), **equals)]
 
 
 def _place(receipt_id: str) -> str:

@@ -3,15 +3,16 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal, cast
 
-from sqlalchemy import Column, UniqueConstraint, func, select
+from sqlalchemy import Column, UniqueConstraint, bindparam, false, func, or_, select
 from sqlmodel import Field
 
 from memory import receipts
 from memory.errors import KeyGone, RecordNotFound
 from memory.rows import SERIAL, Moment, Row, table_of
-from memory.unit import Unit
+from memory.unit import Kept, Unit
 from memory.vault import conversation_key
 from policies.words import (
     ActionRequest,
@@ -67,6 +68,10 @@ class DecisionTable(Row, table=True):
 
 _REQUESTS = table_of(RequestTable)
 _DECISIONS = table_of(DecisionTable)
+_CONVERSATION = Kept(select(_REQUESTS.c.conversation_id).where(_REQUESTS.c.id == bindparam("request_id")))
+_COUNT_DECISIONS = Kept(
+    select(func.count()).select_from(_DECISIONS).where(_DECISIONS.c.request_id == bindparam("request_id"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +119,7 @@ def save_request(
     step: str = "",
 ) -> RequestRow:
     """Store a request; if its place in the turn has one already, that one stands and is returned."""
-    row = unit.first(
-        select(_REQUESTS).where(
-            (_REQUESTS.c.turn_id == turn_id)
-            & (_REQUESTS.c.ordinal == ordinal)
-            & (_REQUESTS.c.supersedes == (supersedes or ""))
-        )
-    )
+    row = unit.row(_REQUESTS, turn_id=turn_id, ordinal=ordinal, supersedes=supersedes or "")
     if row is not None:
         return _request_row(unit, row)
     unit.insert(
@@ -160,7 +159,7 @@ def request_at(unit: Unit, *, turn_id: TurnId, ordinal: int) -> RequestRow | Non
 
 def of_turn(unit: Unit, *, turn_id: TurnId) -> list[RequestRow]:
     """A turn's requests in order; an edited one stands behind the one it supersedes."""
-    rows = unit.rows(select(_REQUESTS).where(_REQUESTS.c.turn_id == turn_id).order_by(_REQUESTS.c.ordinal))
+    rows = unit.many(_REQUESTS, ("ordinal",), turn_id=turn_id)
     stored = [_request_row(unit, row) for row in rows]
     ages = {row.request.id: row for row in stored}
 
@@ -176,16 +175,13 @@ def of_turn(unit: Unit, *, turn_id: TurnId) -> list[RequestRow]:
 
 def of_case(unit: Unit, *, case_id: CaseId) -> list[RequestRow]:
     """A case's requests in the order they were made, edits among them."""
-    statement = select(_REQUESTS).where(_REQUESTS.c.case_id == case_id)
-    return [_request_row(unit, row) for row in unit.rows(statement.order_by(_REQUESTS.c.created_at, _REQUESTS.c.id))]
+    return [_request_row(unit, row) for row in unit.many(_REQUESTS, ("created_at", "id"), case_id=case_id)]
 
 
 def of_tools(unit: Unit, *, conversation_id: ConversationId, tools: Collection[str]) -> list[RequestRow]:
     """A conversation's requests for some tools, in the order they were made."""
-    statement = select(_REQUESTS).where(
-        (_REQUESTS.c.conversation_id == conversation_id) & _REQUESTS.c.tool.in_(sorted(tools))
-    )
-    return [_request_row(unit, row) for row in unit.rows(statement.order_by(_REQUESTS.c.created_at, _REQUESTS.c.id))]
+    rows = unit.rows(_of_tools(tuple(sorted(tools))), conversation_id=conversation_id)
+    return [_request_row(unit, row) for row in rows]
 
 
 def save_decision(
@@ -207,8 +203,8 @@ def save_decision(
         situation: What else it was made from, as plain JSON.
         now: When.
     """
-    request = get_request(unit, request_id=request_id)
-    count = int(unit.value(select(func.count()).select_from(_DECISIONS).where(_DECISIONS.c.request_id == request_id)))
+    conversation_id = _conversation_of(unit, request_id)
+    count = int(unit.value(_COUNT_DECISIONS, request_id=request_id))
     stored = DecisionRow(
         request_id=request_id,
         ordinal=count,
@@ -228,17 +224,17 @@ def save_decision(
         effect=stored.effect,
         policy_version=stored.policy_version,
         created_at=now,
-        body=unit.vault.seal(conversation_key(request.conversation_id), _decision_place(request_id, count), body),
+        body=unit.vault.seal(conversation_key(conversation_id), _decision_place(request_id, count), body),
     )
     return stored
 
 
 def decisions_of(unit: Unit, *, request_id: RequestId) -> list[DecisionRow]:
     """All decisions on a request, in the order they were made."""
-    rows = unit.rows(select(_DECISIONS).where(_DECISIONS.c.request_id == request_id).order_by(_DECISIONS.c.ordinal))
+    rows = unit.many(_DECISIONS, ("ordinal",), request_id=request_id)
     if not rows:
         return []
-    conversation_id = get_request(unit, request_id=request_id).conversation_id
+    conversation_id = _conversation_of(unit, request_id)
     return [_decision_row(unit, row, conversation_id) for row in rows]
 
 
@@ -332,6 +328,20 @@ def request_from_json(data: Mapping[str, Any]) -> ActionRequest:
         },
         occurrence=data["occurrence"],
     )
+
+
+@cache
+def _of_tools(tools: tuple[str, ...]) -> Kept:
+    own = _REQUESTS.c.conversation_id == bindparam("conversation_id")
+    named = or_(false(), *(_REQUESTS.c.tool == tool for tool in tools))
+    return Kept(select(_REQUESTS).where(own & named).order_by(_REQUESTS.c.created_at, _REQUESTS.c.id))
+
+
+def _conversation_of(unit: Unit, request_id: str) -> ConversationId:
+    conversation_id = unit.value(_CONVERSATION, request_id=request_id)
+    if conversation_id is None:
+        raise RecordNotFound("request", request_id)
+    return ConversationId(conversation_id)
 
 
 def _place(request_id: str) -> str:

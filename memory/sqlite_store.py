@@ -2,8 +2,10 @@
 
 import asyncio
 import queue
+import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -51,15 +53,15 @@ class SqliteStore:
     def __init__(self, directory: DataDirectory, keys: KeyCache) -> None:
         self._directory = directory
         self._keys = keys
-        self._writer = _engine(directory.path, begin="BEGIN IMMEDIATE")
-        self._reader = _engine(directory.path, begin="BEGIN", read_only=True)
+        self._writer = _engine(directory.path)
+        self._reader = _engine(directory.path, read_only=True)
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._read_lock = threading.Lock()
         self._is_closed = False
         self.commits = 0
         """How many transactions were committed; with the number of writes, how well commits are shared."""
-        with self._writer.begin() as connection:
+        with self._writer.connect() as connection, _transaction(connection, "BEGIN IMMEDIATE"):
             migrating.prepare(connection)
             Vault(connection, keys).check_master()
         self._reading = self._reader.connect()
@@ -111,7 +113,7 @@ class SqliteStore:
         with self._read_lock:
             if self._is_closed:
                 raise StoreClosed
-            with self._reading.begin():
+            with _transaction(self._reading, "BEGIN"):
                 vault = Vault(self._reading, self._keys)
                 value = work(Unit(self._reading, vault))
             vault.settle()
@@ -158,8 +160,13 @@ class SqliteStore:
     def _commit(self, connection: Connection, batch: list[_Job[Any]]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
         try:
-            with connection.begin():
-                outcomes.extend(self._attempt(connection, job) for job in batch)
+            with _transaction(connection, "BEGIN IMMEDIATE"):
+                if len(batch) == 1:
+                    outcomes.append(self._attempt(connection, batch[0]))
+                else:
+                    outcomes.extend(self._attempt_beside(connection, job) for job in batch)
+        except _RolledBack as alone:
+            return [_Outcome(batch[0], None, None, alone.carried)]
         except Exception as error:
             # Whatever it was, the transaction is rolled back, and every caller of this group must hear of it.
             failure = StoreUnavailable()
@@ -172,21 +179,72 @@ class SqliteStore:
         return outcomes
 
     def _attempt(self, connection: Connection, job: _Job[Any]) -> _Outcome:
+        """Run one write that has the transaction to itself."""
+        try:
+            return self._run(connection, job)
+        except BaseException as error:
+            if not _driver(connection).in_transaction:
+                # SQLite gave the whole transaction up: no disk, no space.
+                raise
+            raise _RolledBack(_carried(error)) from error
+
+    def _attempt_beside(self, connection: Connection, job: _Job[Any]) -> _Outcome:
         """Run one write in its savepoint. An error that the savepoint can't contain ends the whole group."""
+        driver = _driver(connection)
+        driver.execute("SAVEPOINT one")
+        try:
+            outcome = self._run(connection, job)
+        except BaseException as error:
+            driver.execute("ROLLBACK TO one")
+            driver.execute("RELEASE one")
+            return _Outcome(job, None, None, _carried(error))
+        driver.execute("RELEASE one")
+        return outcome
+
+    def _run(self, connection: Connection, job: _Job[Any]) -> _Outcome:
         vault = Vault(connection, self._keys)
         unit = Unit(connection, vault)
-        savepoint = connection.begin_nested()
-        try:
-            if job.fence is not None:
-                check_fence(unit, job.fence)
-            value = job.work(unit)
-        except BaseException as error:
-            savepoint.rollback()
-            # A future can't carry a StopIteration; its caller would wait for ever.
-            carried = RuntimeError("A write ran out of items.") if isinstance(error, StopIteration) else error
-            return _Outcome(job, None, None, carried)
-        savepoint.commit()
-        return _Outcome(job, vault, value, None)
+        if job.fence is not None:
+            check_fence(unit, job.fence)
+        return _Outcome(job, vault, job.work(unit), None)
+
+
+class _RolledBack(Exception):
+    """A write failed that had its transaction to itself."""
+
+    def __init__(self, carried: BaseException) -> None:
+        super().__init__()
+        self.carried = carried
+
+
+def _carried(error: BaseException) -> BaseException:
+    """What its caller is told: a future can't carry a StopIteration; its caller would wait for ever."""
+    return RuntimeError("A write ran out of items.") if isinstance(error, StopIteration) else error
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver = connection.connection.dbapi_connection
+    assert isinstance(driver, sqlite3.Connection)  # noqa: S101  # the engine below made it
+    return driver
+
+
+@contextmanager
+def _transaction(connection: Connection, begin: str) -> Iterator[None]:
+    """A transaction by the driver's own words; SQLAlchemy's bookkeeping costs ten times what they do.
+
+    For SQLAlchemy the connection is in one transaction from its first use until it is closed.
+    """
+    if not connection.in_transaction():
+        connection.begin()
+    driver = _driver(connection)
+    driver.execute(begin)
+    try:
+        yield
+        driver.execute("COMMIT")
+    except BaseException:
+        if driver.in_transaction:
+            driver.execute("ROLLBACK")
+        raise
 
 
 def _resolve(outcomes: list[_Outcome]) -> None:
@@ -213,14 +271,14 @@ def _tell(outcomes: list[_Outcome]) -> None:
             future.set_exception(outcome.error)
 
 
-def _engine(data_dir: Path, *, begin: str, read_only: bool = False) -> Engine:
+def _engine(data_dir: Path, *, read_only: bool = False) -> Engine:
     engine = create_engine(
         f"sqlite:///{data_dir / 'callboard.db'}", poolclass=NullPool, connect_args={"check_same_thread": False}
     )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
-        # Python's driver must not begin transactions on its own; ours begin as said below.
+        # Python's driver must not begin transactions on its own; ours begin as said above.
         connection.isolation_level = None
         for pragma in (
             "journal_mode=WAL",
@@ -231,9 +289,5 @@ def _engine(data_dir: Path, *, begin: str, read_only: bool = False) -> Engine:
             f"query_only={'ON' if read_only else 'OFF'}",
         ):
             connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
 
     return engine

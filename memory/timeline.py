@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal, cast
 
 from sqlalchemy import Index, UniqueConstraint, bindparam, func, select
 from sqlmodel import Field
 
 from memory.rows import Moment, Row, table_of
-from memory.unit import Unit
+from memory.unit import Kept, Unit
 from memory.vault import conversation_key
 from policies.words import CaseId, ConversationId, Json, TurnId
 
@@ -49,7 +50,7 @@ class TimelineRow(Row, table=True):
 
 
 _TABLE = table_of(TimelineRow)
-_LAST_SEQ = select(func.max(_TABLE.c.seq)).where(_TABLE.c.conversation_id == bindparam("conversation_id"))
+_LAST_SEQ = Kept(select(func.max(_TABLE.c.seq)).where(_TABLE.c.conversation_id == bindparam("conversation_id")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +128,13 @@ def by_key(unit: Unit, *, conversation_id: ConversationId, dedupe_key: str) -> E
 
 def of_turn(unit: Unit, *, conversation_id: ConversationId, turn_id: TurnId) -> list[Entry]:
     """A turn's entries in order."""
-    statement = select(_TABLE).where((_TABLE.c.conversation_id == conversation_id) & (_TABLE.c.turn_id == turn_id))
-    return [_entry(unit, row) for row in unit.rows(statement.order_by(_TABLE.c.seq))]
+    rows = unit.many(_TABLE, ("seq",), conversation_id=conversation_id, turn_id=turn_id)
+    return [_entry(unit, row) for row in rows]
 
 
 def messages(unit: Unit, *, conversation_id: ConversationId, limit: int | None = None) -> list[Entry]:
     """What was said on both sides, in order; with a limit, the latest of it."""
-    statement = (
-        select(_TABLE)
-        .where((_TABLE.c.conversation_id == conversation_id) & _TABLE.c.kind.in_(("message_in", "message_out")))
-        .order_by(_TABLE.c.seq.desc())
-        .limit(limit)
-    )
-    return [_entry(unit, row) for row in reversed(unit.rows(statement))]
+    return [_entry(unit, row) for row in reversed(unit.rows(_messages(limit), conversation_id=conversation_id))]
 
 
 def of_case(unit: Unit, *, case_id: CaseId, limit: int | None = None) -> list[Entry]:
@@ -151,6 +146,13 @@ def of_case(unit: Unit, *, case_id: CaseId, limit: int | None = None) -> list[En
         .limit(limit)
     )
     return [_entry(unit, row) for row in reversed(unit.rows(statement))]
+
+
+@cache
+def _messages(limit: int | None) -> Kept:
+    said = (_TABLE.c.kind == "message_in") | (_TABLE.c.kind == "message_out")
+    own = _TABLE.c.conversation_id == bindparam("conversation_id")
+    return Kept(select(_TABLE).where(own & said).order_by(_TABLE.c.seq.desc()).limit(limit))
 
 
 def _place(conversation_id: str, seq: int) -> str:

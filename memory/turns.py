@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 from sqlalchemy import JSON, select
 from sqlmodel import Field
 
-from memory import inbox, outbox
+from memory import inbox
 from memory.errors import RecordNotFound
 from memory.rows import Moment, Row, table_of
 from memory.unit import Unit
@@ -59,8 +59,6 @@ class Turn:
     """Of playbook, policy and prompts: what replay needs."""
     started_at: datetime
     ended_at: datetime | None
-    reply: str
-    """What it has said so far, parts joined by an empty line."""
 
 
 def start(
@@ -98,7 +96,8 @@ def start(
 
 def get(unit: Unit, *, turn_id: TurnId) -> Turn | None:
     """The turn, or None."""
-    return _one(unit, select(_TABLE).where(_TABLE.c.id == turn_id))
+    row = unit.row(_TABLE, id=turn_id)
+    return None if row is None else _turn(row)
 
 
 def by_item(unit: Unit, *, seq: int) -> Turn | None:
@@ -141,26 +140,19 @@ def of_conversation(unit: Unit, *, conversation_id: ConversationId, limit: int |
         .order_by(_TABLE.c.first_seq.desc())
         .limit(limit)
     )
-    rows = unit.rows(statement)
-    replies = outbox.replies(unit, turn_ids=[TurnId(row["id"]) for row in rows])
-    return [_turn(row, replies.get(row["id"], "")) for row in reversed(rows)]
+    return [_turn(row) for row in reversed(unit.rows(statement))]
 
 
 def parked(unit: Unit, *, conversation_id: ConversationId) -> list[Turn]:
     """The turns of a conversation that wait for an approval, in order of arrival."""
-    statement = (
-        select(_TABLE)
-        .where((_TABLE.c.conversation_id == conversation_id) & (_TABLE.c.state == "parked"))
-        .order_by(_TABLE.c.first_seq)
-    )
-    rows = unit.rows(statement)
-    replies = outbox.replies(unit, turn_ids=[TurnId(row["id"]) for row in rows])
-    return [_turn(row, replies.get(row["id"], "")) for row in rows]
+    rows = unit.many(_TABLE, ("first_seq",), conversation_id=conversation_id, state="parked")
+    return [_turn(row) for row in rows]
 
 
 def by_approval(unit: Unit, *, approval_id: ApprovalId) -> Turn | None:
     """The turn that waits, or waited last, for this approval."""
-    return _one(unit, select(_TABLE).where(_TABLE.c.approval_id == approval_id).order_by(_TABLE.c.first_seq.desc()))
+    found = unit.many(_TABLE, ("first_seq",), approval_id=approval_id)
+    return _turn(found[-1]) if found else None
 
 
 def _existing(unit: Unit, turn_id: TurnId) -> Turn:
@@ -175,14 +167,7 @@ def _change(unit: Unit, turn_id: TurnId, **values: Any) -> None:
         raise RecordNotFound("turn", turn_id)
 
 
-def _one(unit: Unit, statement: Any) -> Turn | None:
-    row = unit.first(statement)
-    if row is None:
-        return None
-    return _turn(row, outbox.replies(unit, turn_ids=[TurnId(row["id"])]).get(row["id"], ""))
-
-
-def _turn(row: Mapping[Any, Any], reply: str) -> Turn:
+def _turn(row: Mapping[Any, Any]) -> Turn:
     return Turn(
         id=TurnId(row["id"]),
         conversation_id=ConversationId(row["conversation_id"]),
@@ -195,5 +180,4 @@ def _turn(row: Mapping[Any, Any], reply: str) -> Turn:
         versions=dict(row["versions"]),
         started_at=row["started_at"],
         ended_at=row["ended_at"],
-        reply=reply,
     )

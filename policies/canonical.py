@@ -1,5 +1,6 @@
 """Canonical JSON (RFC 8785), digests over it, and decisions to and from plain JSON without loss."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -22,9 +23,38 @@ def canonical_json(value: Plain) -> bytes:
         ValueError: The value is not JSON, or holds a number or text that RFC 8785 can't write.
     """
     try:
-        return rfc8785.dumps(value)
+        return _plainly(value) or rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
         raise ValueError("The value has no canonical JSON.") from error
+
+
+def _plainly(value: Plain) -> bytes | None:
+    """The canonical JSON by the standard library's C code, ten times as fast; None for a value that it may not fit.
+
+    Without fractions and without characters from U+D800 on, where the order of keys begins to differ, both write the
+    same. Reading it again shows what the standard library is generous with: keys that are no text, numbers too large.
+    """
+    try:
+        text = _write(value)
+        is_plain = text.isascii() or max(text) < "\ud800"
+        return text.encode() if is_plain and _read(text) == value else None
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _whole(digits: str) -> int:
+    number = int(digits)
+    if abs(number) >= 2**53:
+        raise ValueError(digits)
+    return number
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(word)
+
+
+_write = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_read = json.JSONDecoder(parse_float=_refuse, parse_int=_whole, parse_constant=_refuse).decode
 
 
 def is_canonical(value: Plain) -> bool:

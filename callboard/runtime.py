@@ -7,13 +7,10 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import aiosqlite
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from openai import AsyncOpenAI
 
 from agents.checks import AnswerChecks
@@ -25,7 +22,9 @@ from agents.reasoners.fallback import FallbackReasoner
 from callboard.errors import SystemsMissing
 from callboard.names import check_names
 from callboard.settings import Settings
+from graphs.checkpoints import Checkpoints
 from graphs.context import Clock, House
+from graphs.forgetting import Forgetting
 from graphs.nodes.act import act_with
 from graphs.playbook import Playbook, load_playbook
 from graphs.policy_desk import PolicyDesk
@@ -61,8 +60,12 @@ class Runtime:
     """Says which policies are in force."""
     systems: Mapping[str, BusinessSystem]
     runner: Runner
+    forgetting: Forgetting
+    """Erases people."""
     clock: Clock
     """Gives the present moment, aware, UTC."""
+    new_id: Callable[[], str]
+    """Gives a fresh random id."""
 
     @classmethod
     @asynccontextmanager
@@ -105,31 +108,34 @@ class Runtime:
             for system in systems.values():
                 stack.push_async_callback(system.close)
             retriever = await _open_retriever(settings.data_dir / "index", playbook, stack)
-            saver = await _open_checkpoints(settings.data_dir / "checkpoints.db", stack)
+            checkpoints = await stack.enter_async_context(Checkpoints.open(settings.data_dir / "checkpoints.db"))
             sheets = sheets_of(
                 playbook.journeys, playbook.voice, methods=playbook.verification, tools=list(playbook.tools)
             )
             local = local_reasoner(sheets, playbook.entities)
             chosen = reasoner(sheets, local) if reasoner else _choose_reasoner(settings, sheets, local, clock, stack)
-            runner = build_runner(
-                House(
-                    store=store,
-                    playbook=playbook,
-                    desk=desk,
-                    specialists=specialists_of(
-                        sheets,
-                        reasoner=chosen,
-                        decide_table=lambda table, inputs: desk.latest.table(table).decide(inputs),
-                    ),
-                    retriever=retriever,
-                    systems=dict(systems),
-                    clock=clock,
+            house = House(
+                store=store,
+                playbook=playbook,
+                desk=desk,
+                specialists=specialists_of(
+                    sheets,
+                    reasoner=chosen,
+                    decide_table=lambda table, inputs: desk.latest.table(table).decide(inputs),
                 ),
-                saver=saver,
-                new_id=new_id,
-                checkpoint=checkpoint,
+                retriever=retriever,
+                systems=dict(systems),
+                clock=clock,
             )
+            runner = build_runner(house, saver=checkpoints.saver, new_id=new_id, checkpoint=checkpoint)
             stack.push_async_callback(runner.close)
+            forgetting = Forgetting(
+                house=house,
+                runner=runner,
+                stores={"checkpoints": checkpoints, "index": retriever},
+                purge_within=timedelta(hours=settings.purge_within_h),
+                new_id=new_id,
+            )
             left = await runner.recover()
             if left:
                 logger.info("going on with %d conversations that the last run left behind", left)
@@ -140,7 +146,9 @@ class Runtime:
                 desk=desk,
                 systems=systems,
                 runner=runner,
+                forgetting=forgetting,
                 clock=clock,
+                new_id=new_id,
             )
 
     async def find_unready(self) -> list[str]:
@@ -221,19 +229,6 @@ async def _open_index(directory: Path, embedder: Embedder) -> VectorIndex:
     except Exception as error:
         logger.warning("no vector index on disk (%s); it is kept in memory", type(error).__name__)
         return InMemoryIndex()
-
-
-async def _open_checkpoints(file: Path, stack: AsyncExitStack) -> BaseCheckpointSaver[str]:
-    """Checkpoints in a file of their own, with weaker durability: rows are the truth, a turn is rebuilt from them."""
-    connection = await stack.enter_async_context(aiosqlite.connect(file))
-    await connection.execute("PRAGMA secure_delete=ON")
-    # None allows plain values only: state that isn't plain JSON would come back as something else.
-    plain = JsonPlusSerializer(allowed_msgpack_modules=None)
-    saver = AsyncSqliteSaver(connection, serde=plain)
-    saver.jsonplus_serde = plain
-    await saver.setup()
-    await connection.execute("PRAGMA synchronous=NORMAL")
-    return saver
 
 
 def _choose_reasoner(

@@ -101,13 +101,16 @@ def _stop(server: _Server) -> None:
 
 
 async def _tick(runtime: Runtime) -> None:
-    """What time alone brings about: approvals expire, audit chains are anchored."""
+    """What time alone brings about: approvals expire, erasures are purged, audit chains are anchored."""
     while True:
         await asyncio.sleep(runtime.settings.timer_s)
         try:
             expired = await runtime.runner.expire_due()
             if expired:
                 logger.info("%d approvals expired", expired)
+            purged = await runtime.forgetting.purge_due()
+            if purged:
+                logger.info("%d erasures purged", len(purged))
             await _anchor(runtime)
         except Exception:  # The next tick tries again; without this one failure would end all of them.
             logger.exception("the timer failed")

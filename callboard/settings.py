@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     """For the command line: the API key to use; when empty, the operator's of the data directory."""
     timer_s: Annotated[float, Field(gt=0, le=3600)] = 15.0
     """How often, in seconds, a server looks for approvals that expired."""
+    purge_within_h: Annotated[float, Field(ge=0, le=720)] = 24.0
+    """By when, in hours, after an erasure no byte of the person is left in any file. Out of every context they are at
+    once."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What is logged. Customers' words never are."""
     openai_api_key: SecretStr | None = Field(

@@ -4,6 +4,7 @@ GraphError
 ├── RunnerClosed        the runner is shutting down
 ├── TurnFailed          a turn could not be run, nor handed to a person; its message is kept
 ├── TurnNotFound        no turn of that id
+├── Forgotten           the person was erased while their turn ran or waited
 ├── EditRefused         a reviewer's edit that can't be: another tool, arguments that don't fit, or policy says no
 └── NotWithPerson       a handback of a conversation that no person has
 """
@@ -23,6 +24,10 @@ class TurnFailed(GraphError):
 
 class TurnNotFound(GraphError):
     """There is no turn of that id."""
+
+
+class Forgotten(GraphError):
+    """The person of this conversation was erased. Nothing of it is kept; a new message begins a new conversation."""
 
 
 class EditRefused(GraphError):

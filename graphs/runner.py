@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
 from graphs.context import House, TurnContext
-from graphs.errors import NotWithPerson, RunnerClosed, TurnFailed, TurnNotFound
+from graphs.errors import Forgotten, NotWithPerson, RunnerClosed, TurnFailed, TurnNotFound
 from graphs.lanes import Lanes
 from graphs.last_resort import give_up
 from graphs.parking import park
@@ -152,6 +152,11 @@ class Runner:
         """Wait until nothing is in hand for a conversation."""
         await self._lanes.settle(conversation_id)
 
+    async def dismiss(self, conversation_id: ConversationId) -> None:
+        """Let go of a conversation whose person was erased: its run has no right to write any more."""
+        self._release(conversation_id, [], Forgotten(Forgotten.__doc__))
+        await self.settle(conversation_id)
+
     async def recover(self) -> int:
         """Go on with what a crash or a shutdown left behind; how many conversations that concerns."""
         left = await self._house.store.read(inbox.unfinished)
@@ -261,6 +266,8 @@ class Runner:
             except Exception as error:
                 log.error("attempt %d at items from %d failed: %s", attempt, items[0].seq, type(error).__name__)
                 log.debug("its frames:\n%s", "".join(format_tb(error.__traceback__)))
+                # Refused if the conversation is somebody else's by now, or its person was erased meanwhile.
+                await ctx.write(lambda unit: None)
                 # Read anew: the turn that was begun on them goes on, instead of another beside it.
                 items = await ctx.read(partial(_as_they_stand, items=items))
                 if attempt >= ATTEMPTS:
@@ -391,6 +398,11 @@ def _fresh(turn: Turn) -> TurnState:
         "queue": [],
         "next": "screen",
     }
+
+
+def thread_ids(turn: Turn) -> list[str]:
+    """The LangGraph threads that a turn has used so far."""
+    return [_thread_id(turn, number) for number in range(1, turn.threads + 1)]
 
 
 def _thread_id(turn: Turn, thread: int) -> str:

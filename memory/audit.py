@@ -1,9 +1,9 @@
 """The audit trail: a hash chain per case over keyed digests, its heads anchored, verifiable even after erasure.
 
 An entry's hash covers the hash before it and everything of the entry that stays when its person is forgotten: place,
-kind, ids, time and the keyed digest of its payload. Anchors hold the heads of the chains that moved since the anchor
-before; they are chained by a digest under the system's own key, so that whoever can write to the database but hasn't
-got the master key can't shorten a chain and hide it.
+kind, ids, time, and the keyed digests of its conversation and its payload. Anchors hold the heads of the chains that
+moved since the anchor before; they are chained by a digest under the system's own key, so that whoever can write to the
+database but hasn't got the master key can't shorten a chain and hide it.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from sqlmodel import Field
 from memory.errors import KeyGone, SealBroken
 from memory.rows import SERIAL, Moment, Row, table_of
 from memory.unit import Unit
-from memory.vault import SYSTEM, conversation_key
+from memory.vault import SYSTEM, KeyOwner, conversation_key
 from policies.canonical import canonical_json
 from policies.words import CaseId, ConversationId, Json
 
@@ -32,7 +32,10 @@ class AuditRow(Row, table=True):
 
     chain: str = Field(primary_key=True)
     seq: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    conversation_id: str
+    conversation_id: str | None = Field(index=True)
+    """None for what is nobody's, and for what was somebody's who was forgotten."""
+    origin: str
+    """Keyed digest of the conversation's id, which may be somebody's telephone number; empty for what is nobody's."""
     kind: str
     ids: dict[str, str] = Field(sa_type=JSON)
     at: datetime = Field(sa_type=Moment)
@@ -76,7 +79,7 @@ class AuditEntry:
 
     chain: str
     seq: int
-    conversation_id: ConversationId
+    conversation_id: ConversationId | None
     kind: str
     ids: dict[str, str]
     at: datetime
@@ -122,17 +125,39 @@ def append(
         payload: Everything that explains it.
         at: When.
     """
-    chain = case_id or f"conversation:{conversation_id}"
+    owner = conversation_key(conversation_id)
+    origin = unit.vault.mac(owner, conversation_id.encode())
+    return _append(unit, case_id or _chain_of(origin), owner, conversation_id, origin, kind, ids, payload, at)
+
+
+def append_for_system(
+    unit: Unit, *, chain: str, kind: str, ids: Mapping[str, str], payload: Json, at: datetime
+) -> AuditEntry:
+    """Put something on a record that is no conversation's: "privacy". Nothing personal in it, for it stays for ever."""
+    return _append(unit, chain, SYSTEM, None, "", kind, ids, payload, at)
+
+
+def _append(
+    unit: Unit,
+    chain: str,
+    owner: KeyOwner,
+    conversation_id: ConversationId | None,
+    origin: str,
+    kind: str,
+    ids: Mapping[str, str],
+    payload: Json,
+    at: datetime,
+) -> AuditEntry:
     head = unit.row(_HEADS, chain=chain)
     seq, prev_hash = (head["seq"] + 1, head["hash"]) if head is not None else (1, _START)
-    owner = conversation_key(conversation_id)
     digest = unit.vault.mac(owner, canonical_json(payload))
-    entry_hash = _entry_hash(prev_hash, chain, seq, conversation_id, kind, ids, at, digest)
+    entry_hash = _entry_hash(prev_hash, chain, seq, origin, kind, ids, at, digest)
     unit.insert(
         _ENTRIES,
         chain=chain,
         seq=seq,
         conversation_id=conversation_id,
+        origin=origin,
         kind=kind,
         ids=dict(ids),
         at=at,
@@ -148,6 +173,15 @@ def append(
     return AuditEntry(chain, seq, conversation_id, kind, dict(ids), at, digest, entry_hash, payload, readable=True)
 
 
+def forget(unit: Unit, *, conversation_ids: Sequence[ConversationId]) -> int:
+    """Leave of these conversations' entries what the chain covers and nothing else; how many entries that were."""
+    return unit.run(
+        update(_ENTRIES)
+        .where(_ENTRIES.c.conversation_id.in_(list(conversation_ids)))
+        .values(conversation_id=None, body=b"")
+    )
+
+
 def of_case(unit: Unit, *, case_id: CaseId) -> list[AuditEntry]:
     """A case's record in order."""
     return _entries(unit, case_id)
@@ -155,7 +189,16 @@ def of_case(unit: Unit, *, case_id: CaseId) -> list[AuditEntry]:
 
 def of_conversation(unit: Unit, *, conversation_id: ConversationId) -> list[AuditEntry]:
     """What was recorded of a conversation while it had no case."""
-    return _entries(unit, f"conversation:{conversation_id}")
+    try:
+        origin = unit.vault.mac(conversation_key(conversation_id), conversation_id.encode(), create=False)
+    except KeyGone:
+        return []
+    return _entries(unit, _chain_of(origin))
+
+
+def of_system(unit: Unit, *, chain: str) -> list[AuditEntry]:
+    """A record that is no conversation's."""
+    return _entries(unit, chain)
 
 
 def anchor(unit: Unit, *, now: datetime) -> str | None:
@@ -244,7 +287,7 @@ def _check_chain(unit: Unit, chain: str, problems: list[str]) -> Iterator[Mappin
             row["prev_hash"],
             chain,
             seq,
-            row["conversation_id"],
+            row["origin"],
             row["kind"],
             row["ids"],
             row["at"],
@@ -258,34 +301,52 @@ def _check_chain(unit: Unit, chain: str, problems: list[str]) -> Iterator[Mappin
 
 def _is_payload_intact(unit: Unit, row: Mapping[Any, Any], problems: list[str]) -> bool:
     """Whether the payload can be read; a payload that reads otherwise than recorded is a problem."""
-    owner = conversation_key(ConversationId(row["conversation_id"]))
+    owner = _owner_of(row)
+    if owner is None:
+        return False
     try:
         payload = unit.vault.unseal(owner, _place(row["chain"], row["seq"]), row["body"])
         digest = unit.vault.mac(owner, canonical_json(payload))
+        origin = unit.vault.mac(owner, row["conversation_id"].encode()) if row["conversation_id"] else ""
     except KeyGone:
         return False
     except SealBroken:
-        digest = ""
+        digest, origin = "", row["origin"]
+    # Entries of the first records have the conversation's id itself there.
+    if row["origin"] not in (origin, row["conversation_id"]):
+        problems.append(f"{row['chain']}: entry {row['seq']} was given to another conversation.")
     if digest != row["digest"]:
         problems.append(f"{row['chain']}: the payload of entry {row['seq']} is not the one recorded.")
     return True
 
 
+def _owner_of(row: Mapping[Any, Any]) -> KeyOwner | None:
+    """Whose key seals an entry's payload; None for what was somebody's who was forgotten."""
+    if row["conversation_id"] is not None:
+        return conversation_key(ConversationId(row["conversation_id"]))
+    return None if row["origin"] else SYSTEM
+
+
+def _chain_of(origin: str) -> str:
+    return f"conversation:{origin[:32]}"
+
+
 def _entries(unit: Unit, chain: str) -> list[AuditEntry]:
     found = []
     for row in unit.rows(select(_ENTRIES).where(_ENTRIES.c.chain == chain).order_by(_ENTRIES.c.seq)):
-        conversation_id = ConversationId(row["conversation_id"])
+        owner = _owner_of(row)
         payload: Json = None
-        readable = True
-        try:
-            payload = unit.vault.unseal(conversation_key(conversation_id), _place(chain, row["seq"]), row["body"])
-        except KeyGone:
-            readable = False
+        readable = owner is not None
+        if owner is not None:
+            try:
+                payload = unit.vault.unseal(owner, _place(chain, row["seq"]), row["body"])
+            except KeyGone:
+                readable = False
         found.append(
             AuditEntry(
                 chain=chain,
                 seq=row["seq"],
-                conversation_id=conversation_id,
+                conversation_id=row["conversation_id"],
                 kind=row["kind"],
                 ids=dict(row["ids"]),
                 at=row["at"],
@@ -302,13 +363,13 @@ def _entry_hash(
     prev_hash: str,
     chain: str,
     seq: int,
-    conversation_id: str,
+    origin: str,
     kind: str,
     ids: Mapping[str, str],
     at: datetime,
     digest: str,
 ) -> str:
-    content: Sequence[Json] = [chain, seq, conversation_id, kind, dict(ids), at.isoformat(), digest]
+    content: Sequence[Json] = [chain, seq, origin, kind, dict(ids), at.isoformat(), digest]
     return hashlib.sha256(bytes.fromhex(prev_hash) + canonical_json(content)).hexdigest()
 
 

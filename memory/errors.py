@@ -34,6 +34,7 @@ CaseMemoryError
 │   ├── LimitExceeded          a limit was used up
 │   ├── FactsOutdated          another effect came after the facts of the decision
 │   └── ReceiptStateError      the receipt is not in a state that takes this
+├── ErasureHeld                a legal hold forbids to erase this person
 ├── PolicyLifeError
 │   ├── PolicyNotReady         a step of a policy version's life is missing
 │   └── SecondPersonNeeded     whoever drafted it can't approve it, nor a lower role
@@ -333,6 +334,17 @@ class ReceiptStateError(ReceiptError):
         self.receipt_id = receipt_id
         self.state = state
         self.wanted = wanted
+
+
+class ErasureHeld(CaseMemoryError):
+    """A legal hold forbids to erase this person."""
+
+    def __init__(self, hold_id: str, *, reference: str) -> None:
+        super().__init__(
+            f"Legal hold {hold_id} ({reference}) forbids it. Release the hold first, if it may be released."
+        )
+        self.hold_id = hold_id
+        self.reference = reference
 
 
 class PolicyLifeError(CaseMemoryError):

@@ -12,6 +12,7 @@ from memory.index import VectorIndex, cosine
 from memory.knowledge import Passage
 from memory.lexical import Lexicon
 from memory.vectors import Embedder
+from policies.words import Json
 
 _LOG = logging.getLogger(__name__)
 
@@ -61,6 +62,10 @@ class Retriever:
             await self._index.upsert([passage.id for passage in missing], vectors)
         await self._index.delete(gone)
         return len(missing), len(gone)
+
+    async def purge(self, _threads: Sequence[str]) -> dict[str, Json]:
+        """Leave no byte of deleted vectors in the index."""
+        return {"vectors kept": await self._index.rebuild(), "directory": "built anew and swapped"}
 
     async def search(self, question: str, *, allowed: Sequence[Passage], k: int = 4) -> list[Scored]:
         """The best passages for a question, best first; fewer than k, or none, if no more fit.

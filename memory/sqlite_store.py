@@ -1,11 +1,11 @@
 """The store on SQLite: one writer, grouped commits, reads beside it."""
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -35,6 +35,14 @@ class _Job(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class _Compaction:
+    """A job of its own, outside of any transaction."""
+
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[None]"
+
+
+@dataclass(frozen=True, slots=True)
 class _Outcome:
     job: _Job[Any]
     vault: Vault | None
@@ -55,7 +63,9 @@ class SqliteStore:
         self._keys = keys
         self._writer = _engine(directory.path)
         self._reader = _engine(directory.path, read_only=True)
-        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job[Any] | _Compaction | None] = queue.SimpleQueue()
+        self._put_back: list[_Compaction | None] = []
+        """What the writer took from the queue behind a batch."""
         self._gate = threading.Lock()
         self._read_lock = threading.Lock()
         self._is_closed = False
@@ -119,6 +129,16 @@ class SqliteStore:
             vault.settle()
             return value
 
+    async def compact(self) -> None:
+        """As `Store.compact`: freed space is overwritten as it is freed, so that only the log is to be cut."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        with self._gate:
+            if self._is_closed:
+                raise StoreClosed
+            self._jobs.put(_Compaction(loop, future))
+        await future
+
     async def close(self) -> None:
         """Finish the writes handed in, fold the log into the database, and let go of the directory."""
         with self._gate:
@@ -137,25 +157,34 @@ class SqliteStore:
 
     def _serve_writes(self) -> None:
         with self._writer.connect() as connection:
-            while (batch := self._next_batch()) is not None:
-                _resolve(self._commit(connection, batch))
+            while (work := self._next_work()) is not None:
+                if isinstance(work, _Compaction):
+                    _tell_compacted(work, self._cut_log(connection))
+                else:
+                    _resolve(self._commit(connection, work))
 
-    def _next_batch(self) -> list[_Job[Any]] | None:
+    def _next_work(self) -> list[_Job[Any]] | _Compaction | None:
         """Whatever waits, at least one; None when the store closes and nothing is left."""
-        job = self._jobs.get()
-        if job is None:
-            return None
+        job = self._put_back.pop() if self._put_back else self._jobs.get()
+        if job is None or isinstance(job, _Compaction):
+            return job
         batch = [job]
         while len(batch) < _GROUP:
             try:
                 job = self._jobs.get_nowait()
             except queue.Empty:
                 break
-            if job is None:
-                self._jobs.put(None)
+            if job is None or isinstance(job, _Compaction):
+                self._put_back.append(job)
                 break
             batch.append(job)
         return batch
+
+    def _cut_log(self, connection: Connection) -> bool:
+        """Whether the log could be folded into the database and cut, which needs that nobody reads it."""
+        with self._read_lock:
+            busy: int = _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return not busy
 
     def _commit(self, connection: Connection, batch: list[_Job[Any]]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
@@ -228,7 +257,7 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     return driver
 
 
-@contextmanager
+@contextlib.contextmanager
 def _transaction(connection: Connection, begin: str) -> Iterator[None]:
     """A transaction by the driver's own words; SQLAlchemy's bookkeeping costs ten times what they do.
 
@@ -245,6 +274,20 @@ def _transaction(connection: Connection, begin: str) -> Iterator[None]:
         if driver.in_transaction:
             driver.execute("ROLLBACK")
         raise
+
+
+def _tell_compacted(job: _Compaction, done: bool) -> None:
+    def tell() -> None:
+        if job.future.done():
+            return
+        if done:
+            job.future.set_result(None)
+        else:
+            job.future.set_exception(StoreUnavailable())
+
+    # The loop may be closed: then nobody waits any more.
+    with contextlib.suppress(RuntimeError):
+        job.loop.call_soon_threadsafe(tell)
 
 
 def _resolve(outcomes: list[_Outcome]) -> None:

@@ -45,6 +45,14 @@ class Store(Protocol):
     async def read(self, work: Callable[[Unit], T]) -> T:
         """Run a read on one consistent view that holds everything committed before this call. It can't write."""
 
+    async def compact(self) -> None:
+        """Leave no byte of deleted rows where rows are kept: freed space is overwritten, logs of ours are cut.
+
+        Raises:
+            StoreClosed: After `close`.
+            StoreUnavailable: Somebody else reads all the time, or the database refused; ask again later.
+        """
+
     async def close(self) -> None:
         """Finish the writes handed in and let go of the database."""
 

@@ -1,7 +1,8 @@
 """Keys and seals: a conversation's words are encrypted under its own key, so that a key destroyed is words forgotten.
 
 A conversation's key is wrapped by the master key, and by its customer's key once the two are linked. Destroying the
-customer's key makes everything unreadable that hangs on it, backups included.
+customer's key makes everything unreadable that hangs on it. Whose a key is stands in its row as a keyed digest: ids of
+customers and conversations may be names, and whoever reads the file without the master key learns none.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from typing import NewType
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Column, Connection, bindparam, func, insert, select, update
+from sqlalchemy import Column, Connection, bindparam, delete, func, insert, select, update
 from sqlmodel import Field
 
 from memory.errors import CustomerConflict, KeyGone, SealBroken, WrongMasterKey
@@ -33,13 +34,15 @@ _FORMAT = b"\x01"
 
 
 class KeyRow(Row, table=True):
-    """One wrapped key. A destroyed key leaves its row behind, empty, so that nothing makes it anew."""
+    """One wrapped key."""
 
     __tablename__ = "keys"
 
     owner: str = Field(primary_key=True)
-    wrapped: bytes | None
+    """Keyed digest of the owner's name; the system's own key goes by its name."""
+    wrapped: bytes
     wrapped_by: str = Field(index=True)
+    """`MASTER`, or the `owner` of the key that wraps it."""
 
 
 class KeyDestructionRow(Row, table=True):
@@ -101,6 +104,12 @@ class KeyCache:
         self.is_shared = is_shared
         self.generation = 0
         """Grows when keys are destroyed; what was read before that is not cached after it."""
+
+    def handle(self, owner: str) -> str:
+        """How an owner is named in rows."""
+        if owner == SYSTEM:
+            return owner
+        return hmac.digest(self.master.mac, owner.encode(), hashlib.sha256).hex()
 
     def get(self, owner: str) -> _Key | None:
         """The key if it is in memory."""
@@ -179,9 +188,13 @@ class Vault:
             raise SealBroken(place)
         return data
 
-    def mac(self, owner: KeyOwner, data: bytes) -> str:
-        """A keyed digest (HMAC-SHA256, hex) that nobody can check or guess against once the key is gone."""
-        return hmac.digest(self._key(owner, create=True).mac, data, hashlib.sha256).hex()
+    def mac(self, owner: KeyOwner, data: bytes, *, create: bool = True) -> str:
+        """A keyed digest (HMAC-SHA256, hex) that nobody can check or guess against once the key is gone.
+
+        Raises:
+            KeyGone: The owner has no key, and none shall be made.
+        """
+        return hmac.digest(self._key(owner, create=create).mac, data, hashlib.sha256).hex()
 
     def link(self, *, conversation_id: ConversationId, customer_id: CustomerId) -> None:
         """Wrap the conversation's key by the customer's; what was sealed before stays readable.
@@ -191,25 +204,22 @@ class Vault:
         """
         owner, customer = conversation_key(conversation_id), customer_key(customer_id)
         key, wrapping = self._key(owner, create=True), self._key(customer, create=True)
-        wrapped_by = self._connection.execute(select(_KEYS.c.wrapped_by).where(_KEYS.c.owner == owner)).scalar_one()
-        if wrapped_by == customer:
+        handle, wrapping_handle = self._cache.handle(owner), self._cache.handle(customer)
+        wrapped_by = self._connection.execute(select(_KEYS.c.wrapped_by).where(_KEYS.c.owner == handle)).scalar_one()
+        if wrapped_by == wrapping_handle:
             return
         if wrapped_by != MASTER:
             raise CustomerConflict(conversation_id)
         self._connection.execute(
             update(_KEYS)
-            .where(_KEYS.c.owner == owner)
-            .values(wrapped=_wrap(wrapping, key.raw, owner), wrapped_by=customer)
+            .where(_KEYS.c.owner == handle)
+            .values(wrapped=_wrap(wrapping, key.raw, handle), wrapped_by=wrapping_handle)
         )
 
     def destroy(self, owner: KeyOwner) -> None:
-        """Remove a key for ever, and with a customer's key all that it wraps."""
-        exists = self._connection.execute(select(_KEYS.c.owner).where(_KEYS.c.owner == owner)).first()
-        if exists is None:
-            self._connection.execute(insert(_KEYS).values(owner=owner, wrapped=None, wrapped_by=MASTER))
-        self._connection.execute(
-            update(_KEYS).where((_KEYS.c.owner == owner) | (_KEYS.c.wrapped_by == owner)).values(wrapped=None)
-        )
+        """Remove a key for ever, and with a customer's key all that it wraps. Who seals again gets a new one."""
+        handle = self._cache.handle(owner)
+        self._connection.execute(delete(_KEYS).where((_KEYS.c.owner == handle) | (_KEYS.c.wrapped_by == handle)))
         self._connection.execute(insert(_DESTRUCTIONS).values())
         self._fresh.clear()
         self._destroyed = True
@@ -229,6 +239,27 @@ class Vault:
             WrongMasterKey: It is not.
         """
         self._key(SYSTEM, create=True)
+        self._rename_old_rows()
+
+    def _rename_old_rows(self) -> None:
+        """Name the owners of keys by their digests in rows that were written when they stood there in clear."""
+        named = _KEYS.c.owner.like("conversation:%") | _KEYS.c.owner.like("customer:%")
+        old = {row.owner: row for row in self._connection.execute(select(_KEYS).where(named))}
+        raw: dict[str, _Key] = {}
+        for owner in sorted(old, key=lambda owner: old[owner].wrapped_by != MASTER):
+            wrapping = self._cache.master if old[owner].wrapped_by == MASTER else raw.get(old[owner].wrapped_by)
+            if wrapping is not None and old[owner].wrapped:
+                raw[owner] = _unwrap(wrapping, old[owner].wrapped, owner)
+                handle, by = self._cache.handle(owner), old[owner].wrapped_by
+                self._connection.execute(
+                    insert(_KEYS).values(
+                        owner=handle,
+                        wrapped=_wrap(wrapping, raw[owner].raw, handle),
+                        wrapped_by=MASTER if by == MASTER else self._cache.handle(by),
+                    )
+                )
+        if old:
+            self._connection.execute(delete(_KEYS).where(named))
 
     def _key(self, owner: str, *, create: bool) -> _Key:
         if not self._is_current:
@@ -245,23 +276,30 @@ class Vault:
         return key
 
     def _load(self, owner: str, *, create: bool) -> _Key:
-        row = self._connection.execute(_BY_OWNER, {"owner": owner}).first()
+        """Read a key, or make it.
+
+        The key that wraps it may belong to a customer whose name the row doesn't tell: it is read by its handle.
+        """
+        handle = self._cache.handle(owner)
+        row = self._connection.execute(_BY_OWNER, {"owner": handle}).first()
         if row is None:
             if not create:
                 raise KeyGone(owner)
             # Keys and nonces are the one randomness that nobody may choose, so it doesn't come in as an argument.
             key = _Key.of(os.urandom(KEY_BYTES))
             self._connection.execute(
-                insert(_KEYS).values(owner=owner, wrapped=_wrap(self._cache.master, key.raw, owner), wrapped_by=MASTER)
+                insert(_KEYS).values(
+                    owner=handle, wrapped=_wrap(self._cache.master, key.raw, handle), wrapped_by=MASTER
+                )
             )
             return key
-        if row.wrapped is None:
-            raise KeyGone(owner)
-        wrapping = self._cache.master if row.wrapped_by == MASTER else self._key(row.wrapped_by, create=False)
-        try:
-            return _Key.of(_decrypt(AESGCM(_derive(wrapping.raw, b"wrap")), row.wrapped, f"keys:{owner}"))
-        except InvalidTag:
-            raise WrongMasterKey from None
+        wrapping = self._cache.master
+        if row.wrapped_by != MASTER:
+            above = self._connection.execute(_BY_OWNER, {"owner": row.wrapped_by}).first()
+            if above is None:
+                raise KeyGone(owner)
+            wrapping = _unwrap(self._cache.master, above.wrapped, row.wrapped_by)
+        return _unwrap(wrapping, row.wrapped, handle)
 
 
 def _derive(raw: bytes, purpose: bytes) -> bytes:
@@ -269,8 +307,15 @@ def _derive(raw: bytes, purpose: bytes) -> bytes:
     return hmac.digest(raw, purpose + b"\x01", hashlib.sha256)
 
 
-def _wrap(wrapping: _Key, raw: bytes, owner: str) -> bytes:
-    return _encrypt(AESGCM(_derive(wrapping.raw, b"wrap")), raw, f"keys:{owner}")
+def _wrap(wrapping: _Key, raw: bytes, handle: str) -> bytes:
+    return _encrypt(AESGCM(_derive(wrapping.raw, b"wrap")), raw, f"keys:{handle}")
+
+
+def _unwrap(wrapping: _Key, wrapped: bytes, handle: str) -> _Key:
+    try:
+        return _Key.of(_decrypt(AESGCM(_derive(wrapping.raw, b"wrap")), wrapped, f"keys:{handle}"))
+    except InvalidTag:
+        raise WrongMasterKey from None
 
 
 def _encrypt(cipher: AESGCM, plain: bytes, place: str) -> bytes:

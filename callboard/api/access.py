@@ -19,6 +19,7 @@ _PEOPLE: Roles = frozenset({"reviewer", "supervisor", "admin"})
 _BOTS_AND_PEOPLE: Roles = _BOTS | _PEOPLE
 _AUDITORS: Roles = frozenset({"supervisor", "evaluator", "admin"})
 _DIRECTORS: Roles = frozenset({"supervisor", "admin"})
+_ADMINS: Roles = frozenset({"admin"})
 _ANY_KEY: Roles = frozenset(ROLES)
 
 ACCESS: Mapping[str, Roles] = {
@@ -41,9 +42,16 @@ ACCESS: Mapping[str, Roles] = {
     "POST /v1/policies/{content_hash}/approve": _DIRECTORS,
     "POST /v1/policies/{content_hash}/activate": _DIRECTORS,
     "POST /v1/policies/rollback": _DIRECTORS,
-    "GET /v1/keys": frozenset({"admin"}),
-    "POST /v1/keys": frozenset({"admin"}),
-    "DELETE /v1/keys/{key_id}": frozenset({"admin"}),
+    "POST /v1/customers/{customer_id}/erasure": _ADMINS,
+    "GET /v1/customers/{customer_id}/export": _ADMINS,
+    "POST /v1/customers/{customer_id}/hold": _ADMINS,
+    "GET /v1/erasures": _AUDITORS,
+    "POST /v1/erasures/purge": _ADMINS,
+    "GET /v1/holds": _AUDITORS,
+    "POST /v1/holds/{hold_id}/release": _ADMINS,
+    "GET /v1/keys": _ADMINS,
+    "POST /v1/keys": _ADMINS,
+    "DELETE /v1/keys/{key_id}": _ADMINS,
     "GET /openapi.json": _ANY_KEY,
 }
 """A route that isn't here is refused to everybody."""

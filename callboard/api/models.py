@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from graphs.results import ApprovalState, Channel, TurnOutcome, TurnResult
+from memory.erasure import Erasure, LegalHold
 
 IDENTIFIER = r"^[\x21-\x7e]{1,128}$"
 PRINTABLE = r"^[\x20-\x7e]{1,128}$"
@@ -385,6 +386,102 @@ class ActivationIn(In):
     """At once if it is left out or past."""
     share: Annotated[int, Field(ge=1, le=100)] = 100
     """Percent of the cases, by the case's id; the others stay with the version before."""
+
+
+REFERENCE = r"^[A-Za-z0-9._:/#-]{0,64}$"
+
+
+class ErasureIn(In):
+    """Why a person is erased."""
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"reason": "requested", "reference": "DSR-118", "now": False}]},
+    )
+
+    reason: Literal["requested", "consent_withdrawn", "unlawful", "retention"]
+    """Why. A closed list, so that no word about the person stays."""
+    reference: Annotated[str, Field(pattern=REFERENCE)] = ""
+    """A ticket's number or the like. It stays; nothing personal."""
+    now: bool = False
+    """Purge before the answer, instead of by the deadline."""
+
+
+class ErasureOut(Out):
+    """One erasure."""
+
+    erasure_id: str
+    by: str
+    role: str
+    reason: str
+    reference: str
+    at: datetime
+    """Since when the person is out of every context."""
+    purge_by: datetime
+    """By when no byte of theirs is left."""
+    purged_at: datetime | None
+    removed: dict[str, int]
+    """Rows deleted, by table."""
+    receipt: JsonObject | None
+    """Once purged: statement, Ed25519 signature over its canonical JSON (RFC 8785), and public key, in base64."""
+
+    @classmethod
+    def of(cls, erasure: Erasure) -> "ErasureOut":
+        """From the record."""
+        return cls(
+            erasure_id=erasure.id,
+            by=erasure.by,
+            role=erasure.role,
+            reason=erasure.reason,
+            reference=erasure.reference,
+            at=erasure.at,
+            purge_by=erasure.purge_by,
+            purged_at=erasure.purged_at,
+            removed=erasure.removed,
+            receipt=erasure.receipt,
+        )
+
+
+class ErasuresOut(Out):
+    """Erasures."""
+
+    erasures: list[ErasureOut]
+
+
+class HoldIn(In):
+    """Why a person's records must be kept."""
+
+    reference: Annotated[str, Field(min_length=1, pattern=REFERENCE)]
+    """The proceeding's or order's number. Nothing personal."""
+
+
+class HoldOut(Out):
+    """One legal hold."""
+
+    hold_id: str
+    by: str
+    reference: str
+    at: datetime
+    released_by: str | None
+    released_at: datetime | None
+
+    @classmethod
+    def of(cls, hold: LegalHold) -> "HoldOut":
+        """From the record."""
+        return cls(
+            hold_id=hold.id,
+            by=hold.by,
+            reference=hold.reference,
+            at=hold.at,
+            released_by=hold.released_by,
+            released_at=hold.released_at,
+        )
+
+
+class HoldsOut(Out):
+    """Legal holds."""
+
+    holds: list[HoldOut]
 
 
 class ProblemOut(Out):

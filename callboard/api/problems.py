@@ -112,6 +112,8 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
     graph_errors.RunnerClosed: Kind(503, "closing", "Callboard is shutting down"),
     graph_errors.TurnFailed: Kind(503, "turn-failed", "The message is kept but can't be run right now"),
     graph_errors.TurnNotFound: Kind(404, "turn-not-found", "There is no such turn"),
+    graph_errors.Forgotten: Kind(410, "forgotten", "What this record said has been erased"),
+    memory_errors.ErasureHeld: Kind(409, "legal-hold", "A legal hold forbids it", ("hold_id", "reference")),
     graph_errors.EditRefused: Kind(422, "edit-refused", "The edit can't be made"),
     graph_errors.NotWithPerson: Kind(409, "not-with-person", "No person has this conversation"),
 }

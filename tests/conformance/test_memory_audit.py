@@ -118,7 +118,7 @@ def _rewrites_the_chain_without_the_keys(unit: Unit) -> None:
     for row in unit.rows(select(ENTRIES).where(ENTRIES.c.chain == "k1").order_by(ENTRIES.c.seq)):
         kind = "approval" if row["seq"] == 3 else row["kind"]
         entry_hash = audit._entry_hash(
-            prev, "k1", row["seq"], row["conversation_id"], kind, row["ids"], row["at"], row["digest"]
+            prev, "k1", row["seq"], row["origin"], kind, row["ids"], row["at"], row["digest"]
         )
         unit.run(
             update(ENTRIES)

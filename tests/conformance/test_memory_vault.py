@@ -45,8 +45,8 @@ async def test_p8_with_a_customers_key_all_their_conversations_are_gone(store: S
     await store.write(lambda unit: unit.vault.destroy(customer_key(ANNA)))
     with pytest.raises(KeyGone):
         await store.read(lambda unit: conversations.get(unit, conversation_id=C1))
-    with pytest.raises(KeyGone):
-        await store.write(lambda unit: unit.vault.seal(conversation_key(C1), "x", "again"))
+    sealed = await store.write(lambda unit: unit.vault.seal(conversation_key(C1), "x", "a new key"))
+    assert await store.read(lambda unit: unit.vault.unseal(conversation_key(C1), "x", sealed)) == "a new key"
     kept = await store.read(lambda unit: conversations.get(unit, conversation_id=C2))
     assert kept is not None
     assert kept.customer_hint == "a@b.c"
@@ -54,14 +54,24 @@ async def test_p8_with_a_customers_key_all_their_conversations_are_gone(store: S
 
 async def test_p8_a_destroyed_key_is_gone_for_writes_of_the_same_group(store: Store) -> None:
     owner = conversation_key(C1)
-    await store.write(lambda unit: unit.vault.seal(owner, "x", "words"))
+    sealed = await store.write(lambda unit: unit.vault.seal(owner, "x", "words"))
     results = await asyncio.gather(
         store.write(lambda unit: unit.vault.destroy(owner)),
-        store.write(lambda unit: unit.vault.seal(owner, "x", "words")),
+        store.write(lambda unit: unit.vault.unseal(owner, "x", sealed)),
         return_exceptions=True,
     )
     assert results[0] is None
     assert isinstance(results[1], KeyGone)
+
+
+async def test_p8_the_rows_of_keys_name_nobody(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "d")
+    telephone = ConversationId("+4915112345678")
+    await store.write(lambda unit: unit.vault.link(conversation_id=telephone, customer_id=CustomerId("C-Zimtschnecke")))
+    await store.close()
+    stored = (tmp_path / "d" / "callboard.db").read_bytes()
+    assert b"4915112345678" not in stored
+    assert b"Zimtschnecke" not in stored
 
 
 async def test_a_key_that_was_rolled_back_is_never_used(store: Store) -> None:

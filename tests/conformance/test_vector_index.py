@@ -9,7 +9,7 @@ from databases import NewDatabase
 
 from callboard.database import open_pool
 from memory.errors import EmbedderMismatch, IndexMissing
-from memory.index import ChromaIndex, InMemoryIndex, VectorIndex
+from memory.index import ChromaIndex, InMemoryIndex, Vector, VectorIndex
 from memory.pgvector_index import PgVectorIndex
 from memory.vectors import HashingEmbedder, Vectors
 
@@ -128,3 +128,28 @@ async def test_a_database_without_a_table_for_vectors_says_what_to_do(new_databa
     async with open_pool(new_database(), size=1) as pool:
         with pytest.raises(IndexMissing, match="pgvector"):
             await PgVectorIndex.open(pool, embedder=HashingEmbedder())
+
+
+async def test_p8_a_rebuild_keeps_what_is_there_and_no_byte_of_what_was_deleted(tmp_path: Path) -> None:
+    index = await ChromaIndex.open(tmp_path / "index", embedder=HashingEmbedder())
+    vectors = _vectors("returns and refunds", "delivery times", "Zimtschnecke 4711")
+    await index.upsert(["a", "b", "c"], vectors)
+    await index.delete(["c"])
+
+    def is_stored(vector: Vector) -> bool:
+        """Whether a piece of it is in some file; all of it never is in one piece, for pages are shorter."""
+        stored = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+        pieces = [vector[start : start + 32] for start in range(0, len(vector), 32)]
+        return any(piece.tobytes() in stored for piece in pieces if np.count_nonzero(piece) > 1)
+
+    assert is_stored(vectors[2])
+    assert await index.rebuild() == 2
+    assert not is_stored(vectors[2])
+    assert is_stored(vectors[0])
+    assert np.allclose((await index.get(["b"]))["b"], vectors[1], atol=1e-6)
+    await index.upsert(["d"], _vectors("gift cards"))
+    assert await index.ids() == {"a", "b", "d"}
+    await index.close()
+    again = await ChromaIndex.open(tmp_path / "index", embedder=HashingEmbedder())
+    assert await again.ids() == {"a", "b", "d"}
+    await again.close()

@@ -40,6 +40,7 @@ def test_every_setting_of_the_example_file_is_really_read(monkeypatch: pytest.Mo
         "CALLBOARD_API_URL": "https://callboard.example",
         "CALLBOARD_API_KEY": "k",
         "CALLBOARD_TIMER_S": "3",
+        "CALLBOARD_PURGE_WITHIN_H": "2",
         "CALLBOARD_LOG_LEVEL": "error",
         "OPENAI_API_KEY": "sk",
         "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",

@@ -112,6 +112,12 @@ class PgVectorIndex:
         (row,) = await self._rows("SELECT count(*) AS number FROM vectors WHERE embedder = %s", self._embedder)
         return int(row["number"])
 
+    async def rebuild(self) -> int:
+        """Free the space of deleted rows; how many vectors are kept."""
+        async with self._pool.connection() as connection:
+            await connection.execute("VACUUM vectors")
+        return await self.count()
+
     async def close(self) -> None:
         """The pool is the caller's."""
 

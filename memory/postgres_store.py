@@ -111,6 +111,11 @@ class PostgresStore:
         """As `Store.read`."""
         return await self._hand_in(lambda: self._read(work))
 
+    async def compact(self) -> None:
+        """As `Store.compact`. What the pages' free space and the server's own log still hold, the server overwrites in
+        its own time: docs/privacy.md."""
+        await self._hand_in(self._vacuum)
+
     async def close(self) -> None:
         """Finish the work handed in, and give the connections back."""
         with self._gate:
@@ -164,6 +169,16 @@ class PostgresStore:
                 connection.invalidate()
             vault.settle()
             return value
+
+    def _vacuum(self) -> None:
+        try:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("SET statement_timeout = 0"))
+                connection.execute(text("VACUUM"))
+                # Not one of those to be used again, whose statements may not take that long.
+                connection.invalidate()
+        except DBAPIError as error:
+            raise StoreUnavailable from error
 
     def _was_committed(self, number: str) -> bool:
         """What became of a transaction whose connection broke while it committed.

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from memory.knowledge import Passage
 from memory.lexical import Lexicon
 from memory.vectors import Embedder
 from policies.words import Json
+
+HASHED_WEIGHT: Final = 0.25
+"""The share of hashed vectors in a score; lexical likeness has the rest."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,15 +39,15 @@ class Retriever:
     """
 
     def __init__(
-        self, embedder: Embedder, index: VectorIndex, *, vector_weight: float = 0.3, minimum: float = 0.4
+        self, embedder: Embedder, index: VectorIndex, *, vector_weight: float = HASHED_WEIGHT, minimum: float = 0.4
     ) -> None:
         """Take the parts.
 
         Args:
             embedder: Makes the question's vector.
             index: Holds the passages' vectors, of the same embedder.
-            vector_weight: Share of the vectors in the score; the words have the rest. 0.3 suits hashed vectors, 0.7
-                those of a sentence model.
+            vector_weight: Share of the vectors in the score; the words have the rest. `HASHED_WEIGHT` suits hashed
+                vectors, 0.7 those of a sentence model.
             minimum: Least coverage of a passage that counts as an answer.
         """
         self._embedder = embedder
@@ -83,8 +87,7 @@ class Retriever:
         if not fitting:
             return []
         likeness = await self._vector_scores(question, [allowed[place] for place in fitting])
-        words = lexicon.scores(question)[fitting]
-        scores = self._vector_weight * np.clip(likeness, 0, 1) + (1 - self._vector_weight) * words
+        scores = fused(likeness, lexicon.scores(question)[fitting], vector_weight=self._vector_weight)
         order = np.argsort(-scores, kind="stable")[:k]
         return [
             Scored(allowed[fitting[place]], float(scores[place]), float(coverage[fitting[place]])) for place in order
@@ -110,6 +113,11 @@ class Retriever:
         fresh = dict(zip((passage.id for passage in missing), embedded[1:], strict=True))
         vectors = np.stack([known[passage.id] if passage.id in known else fresh[passage.id] for passage in passages])
         return cosine(embedded[0], vectors)
+
+
+def fused(likeness: NDArray[np.float32], words: NDArray[np.float64], *, vector_weight: float) -> NDArray[np.float64]:
+    """One score of cosines and lexical scores, 0 to 1."""
+    return np.asarray(vector_weight * np.clip(likeness, 0, 1) + (1 - vector_weight) * words, dtype=np.float64)
 
 
 def _searched(passage: Passage) -> str:

@@ -13,6 +13,7 @@ from callboard.commands.bench_peers import bench_peers
 from callboard.commands.bench_policies import bench_policies
 from callboard.commands.conformance import conformance
 from callboard.commands.progress import progress
+from callboard.commands.retrieval import retrieval
 from callboard.output import NOT_AS_IT_SHOULD, JsonOption, Options
 
 # Only for types: the commands import what they need when they run, so that `callboard --help` stays quick.
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     evaluating = typer.Typer(help="How well it serves, and at what cost.", no_args_is_help=True)
     evaluating.command("transcripts")(transcripts)
     evaluating.command("conformance")(conformance)
+    evaluating.command("retrieval")(retrieval)
     bench = typer.Typer(help="What it costs.", no_args_is_help=True)
     bench.command("turns")(turns)
     bench.command("policies")(bench_policies)

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from memory import knowledge
 from memory.index import InMemoryIndex
 from memory.knowledge import PASSAGE_LETTERS, Article, FrontMatter, Passage
+from memory.lexical import Lexicon
 from memory.retrieval import Retriever
 from memory.store import Store
 from memory.vectors import HashingEmbedder
@@ -201,3 +203,12 @@ async def test_the_index_follows_the_passages() -> None:
     assert await retriever.sync(_passages()) == (0, 0)
     assert await retriever.sync(_passages()[1:]) == (0, 1)
     assert "returns" not in await index.ids()
+
+
+def test_bm25_is_the_share_of_what_a_text_of_the_questions_words_could_reach() -> None:
+    lexicon = Lexicon(["refund for a lamp", "refund", "delivery of a lamp on monday", "gift cards"])
+    scores = lexicon.bm25("refund")
+    assert list(np.argsort(-scores)[:2]) == [1, 0]
+    assert scores[2] == scores[3] == 0
+    assert 0 < scores.max() < 1
+    assert list(lexicon.bm25("nothing here")) == [0, 0, 0, 0]

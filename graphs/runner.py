@@ -264,6 +264,7 @@ class Runner:
             except FencedOut:
                 raise
             except Exception as error:
+                ctx.notes.forget()
                 log.error("attempt %d at items from %d failed: %s", attempt, items[0].seq, type(error).__name__)
                 log.debug("its frames:\n%s", "".join(format_tb(error.__traceback__)))
                 # Refused if the conversation is somebody else's by now, or its person was erased meanwhile.
@@ -301,6 +302,7 @@ class Runner:
                     )
                 )
                 await self._run_turn(ctx, turn, again=first.turn_id is not None)
+                return  # The end of a turn, or its waiting, ends its messages too.
             case "decision" | "expiry":
                 await self._go_on(ctx, ApprovalId(str(first.body["approval_id"])))
             case "handback":
@@ -352,21 +354,20 @@ class Runner:
         self, ctx: TurnContext, turn: Turn, thread: int, start: TurnState | Command[str]
     ) -> tuple[TurnState, ApprovalId | None]:
         """Run one thread: its last state, and the approval it waits for, if it does."""
-        state: TurnState = {}
+        # A thread that is resumed has waited, and doesn't wait again: what it began with isn't asked for any more.
+        state: TurnState = {} if isinstance(start, Command) else {**start}
         waits_for: ApprovalId | None = None
         self._tell(ctx.conversation_id, Progress(turn.id, "started"))
-        async for mode, chunk in self._graph.astream(
-            start, _config(turn, thread), context=ctx, durability="exit", stream_mode=["updates", "values"]
+        async for chunk in self._graph.astream(
+            start, _config(turn, thread), context=ctx, durability="exit", stream_mode="updates"
         ):
-            if mode == "values":
-                state = cast(TurnState, chunk)
-                continue
             update = cast(dict[str, Any], chunk)
             if interrupts := update.get("__interrupt__"):
                 waits_for = ApprovalId(interrupts[0].value["approval_id"])
-            else:
-                for node in update:
-                    self._tell(ctx.conversation_id, Progress(turn.id, "node", node=node))
+                continue
+            for node, changed in update.items():
+                state.update(changed)
+                self._tell(ctx.conversation_id, Progress(turn.id, "node", node=node))
         return state, waits_for
 
     async def _can_resume(self, turn: Turn) -> bool:

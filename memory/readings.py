@@ -69,21 +69,25 @@ def save(
     at: datetime,
 ) -> Reading:
     """Store a reading; if this place has one already, that one stands and is returned."""
-    known = get(unit, turn_id=turn_id, ordinal=ordinal)
+    return put(unit, Reading(turn_id, ordinal, task, reasoner, prompt_version, input_digest, dict(output), at))
+
+
+def put(unit: Unit, reading: Reading) -> Reading:
+    """The same with a reading that is put together already."""
+    known = get(unit, turn_id=reading.turn_id, ordinal=reading.ordinal)
     if known is not None:
         return known
-    reading = Reading(turn_id, ordinal, task, reasoner, prompt_version, input_digest, dict(output), at)
-    owner = conversation_key(_conversation_of(unit, turn_id))
+    owner = conversation_key(_conversation_of(unit, reading.turn_id))
     unit.insert(
         _TABLE,
-        turn_id=turn_id,
-        ordinal=ordinal,
-        task=task,
-        reasoner=reasoner,
-        prompt_version=prompt_version,
-        input_digest=input_digest,
-        at=at,
-        body=unit.vault.seal(owner, _place(turn_id, ordinal), reading.output),
+        turn_id=reading.turn_id,
+        ordinal=reading.ordinal,
+        task=reading.task,
+        reasoner=reading.reasoner,
+        prompt_version=reading.prompt_version,
+        input_digest=reading.input_digest,
+        at=reading.at,
+        body=unit.vault.seal(owner, _place(reading.turn_id, reading.ordinal), reading.output),
     )
     return reading
 

@@ -9,7 +9,7 @@ from graphs.matter import approval_id_of, first_rule
 from graphs.reading import signals_of
 from graphs.recording import open_approval, write_decision
 from graphs.state import TurnState
-from memory import approvals, readings, receipts, requests
+from memory import approvals, receipts, requests
 from memory.requests import DecisionRow
 from memory.store import Unit
 from policies.words import CaseId, Effect, RequestId, TurnId
@@ -25,7 +25,7 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
 
     def gather(unit: Unit) -> tuple[requests.RequestRow, Cue, DecisionRow | None, bool, bool]:
         made = requests.decisions_of(unit, request_id=request_id)
-        cue = readings.get(unit, turn_id=turn_id, ordinal=state["cue"])
+        cue = ctx.notes.reading(unit, turn_id=turn_id, ordinal=state["cue"])
         assert cue is not None  # noqa: S101  # workflow wrote it before the request
         return (
             requests.get_request(unit, request_id=request_id),
@@ -63,12 +63,14 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         if judged.decision.effect is Effect.REQUIRE_APPROVAL and not asks:
             open_approval(unit, judged, ctx.house, ctx, turn_id, case_id)
 
+    if judged.decision.effect is Effect.ALLOW and not asks:
+        # On the record together with what act decides on fresh facts, before anything is called.
+        ctx.notes.later.append(decide)
+        return {"next": "act"}
     await ctx.write(decide)
     if asks:
         return _ask(state, cue)
     match judged.decision.effect:
-        case Effect.ALLOW:
-            return {"next": "act"}
         case Effect.REQUIRE_APPROVAL:
             return {"approval_id": approval_id, "next": "approve"}
         case Effect.ESCALATE:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from memory import readings
 from memory.readings import Reading
+from memory.requests import RequestRow
 from memory.store import Unit
-from policies.words import CaseId, TurnId
+from policies.words import CaseId, ConversationId, RequestId, TurnId
 
 if TYPE_CHECKING:  # Both are made from what a context reads.
     from graphs.matter import Matter
@@ -32,6 +33,8 @@ class Notes:
     """Cases as they stand; emptied by every write of the run."""
     seen: "dict[CaseId, Matter]" = field(default_factory=dict)
     """Cases as the run saw them last, for what a write of its own doesn't change."""
+    proposed: dict[RequestId, RequestRow] = field(default_factory=dict)
+    """Requests that this run made and that it has neither judged nor begun: there is nothing else about them yet."""
     later: list[Callable[[Unit], object]] = field(default_factory=list)
     """Writes that go along with the next one, in its transaction and before it."""
     _readings: dict[tuple[TurnId, int], Reading] = field(default_factory=dict)
@@ -60,13 +63,16 @@ class Notes:
         """Note a reading that was stored, or will be with the next write."""
         self._readings[reading.turn_id, reading.ordinal] = reading
 
-    def store_later(self, reading: Reading) -> None:
-        """Note a reading and store it with the next write: nothing that follows from it can be there without it."""
+    def store_later(self, reading: Reading, *, conversation_id: ConversationId) -> None:
+        """Note a reading and store it with the next write: nothing that follows from it can be there without it.
+
+        All readings of the turn are here, so its place is known to be free.
+        """
         self.keep(reading)
-        self.later.append(lambda unit: readings.put(unit, reading))
+        self.later.append(lambda unit: readings.put(unit, reading, conversation_id=conversation_id))
 
     def forget(self) -> None:
         """Begin again: what was to be stored later was never used by anything that is stored."""
         self.messages = None
-        for kept in (self.said, self.fresh, self.seen, self.later, self._readings, self._read):
+        for kept in (self.said, self.fresh, self.seen, self.proposed, self.later, self._readings, self._read):
             kept.clear()

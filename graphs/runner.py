@@ -19,6 +19,7 @@ from graphs.results import ApprovalState, InboundMessage, Progress, ReviewDecisi
 from graphs.reviewing import answer, note_end, state_of, take_back
 from graphs.state import TurnState
 from graphs.turn_graph import GRAPH_VERSION, TurnGraph
+from graphs.waiting import IS_NEW
 from memory import approvals, audit, conversations, inbox, outbox, timeline, turns
 from memory.approvals import Approval
 from memory.errors import FencedOut
@@ -359,7 +360,11 @@ class Runner:
         waits_for: ApprovalId | None = None
         self._tell(ctx.conversation_id, Progress(turn.id, "started"))
         async for chunk in self._graph.astream(
-            start, _config(turn, thread), context=ctx, durability="exit", stream_mode="updates"
+            start,
+            _config(turn, thread, is_new=not isinstance(start, Command)),
+            context=ctx,
+            durability="exit",
+            stream_mode="updates",
         ):
             update = cast(dict[str, Any], chunk)
             if interrupts := update.get("__interrupt__"):
@@ -410,8 +415,8 @@ def _thread_id(turn: Turn, thread: int) -> str:
     return f"{turn.id}/{thread}"
 
 
-def _config(turn: Turn, thread: int) -> RunnableConfig:
-    return {"configurable": {"thread_id": _thread_id(turn, thread)}, "recursion_limit": 120}
+def _config(turn: Turn, thread: int, *, is_new: bool = False) -> RunnableConfig:
+    return {"configurable": {"thread_id": _thread_id(turn, thread), IS_NEW: is_new}, "recursion_limit": 120}
 
 
 def _as_they_stand(unit: Unit, *, items: Sequence[InboxItem]) -> list[InboxItem]:

@@ -49,5 +49,5 @@ async def think(
             output=solved.answer.model_dump(mode="json"),
             at=ctx.now,
         )
-        ctx.notes.store_later(row)
+        ctx.notes.store_later(row, conversation_id=ctx.conversation_id)
     return answer.model_validate(row.output)

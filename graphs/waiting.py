@@ -13,6 +13,8 @@ from langgraph.checkpoint.base import (
 )
 
 INTERRUPT = "__interrupt__"
+IS_NEW = "is_new"
+"""In a run's `configurable`: that its thread has no checkpoint."""
 
 _Held = tuple[RunnableConfig, Checkpoint, CheckpointMetadata, ChannelVersions]
 
@@ -33,7 +35,8 @@ class WaitingOnly(BaseCheckpointSaver[str]):
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """A waiting thread's checkpoint; None for any other."""
-        found = await self._saver.aget_tuple(config)
+        # Whoever begins a thread knows that there is nothing to look for.
+        found = None if config["configurable"].get(IS_NEW) else await self._saver.aget_tuple(config)
         if found is None:
             self._absent.add(_thread(config))
         return found

@@ -69,15 +69,16 @@ def save(
     at: datetime,
 ) -> Reading:
     """Store a reading; if this place has one already, that one stands and is returned."""
-    return put(unit, Reading(turn_id, ordinal, task, reasoner, prompt_version, input_digest, dict(output), at))
-
-
-def put(unit: Unit, reading: Reading) -> Reading:
-    """The same with a reading that is put together already."""
-    known = get(unit, turn_id=reading.turn_id, ordinal=reading.ordinal)
+    known = get(unit, turn_id=turn_id, ordinal=ordinal)
     if known is not None:
         return known
-    owner = conversation_key(_conversation_of(unit, reading.turn_id))
+    reading = Reading(turn_id, ordinal, task, reasoner, prompt_version, input_digest, dict(output), at)
+    return put(unit, reading, conversation_id=_conversation_of(unit, turn_id))
+
+
+def put(unit: Unit, reading: Reading, *, conversation_id: ConversationId) -> Reading:
+    """Store a reading of that conversation's turn at a place of which the caller knows that it is free."""
+    owner = conversation_key(conversation_id)
     unit.insert(
         _TABLE,
         turn_id=reading.turn_id,

@@ -36,8 +36,12 @@ def act_with(gateway: Gateway) -> Node:
         """Decide once more on fresh facts, then act exactly once, or go back if the ground has moved."""
         ctx = runtime.context
         turn_id, case_id = TurnId(state["turn_id"]), CaseId(state["case_id"])
-        row, first, receipt, approval, customer_id = await ctx.read(
-            lambda unit: (*_gather(unit, RequestId(state["request_id"])), _customer(unit, ctx))
+        request_id = RequestId(state["request_id"])
+        proposed = ctx.notes.proposed.pop(request_id, None)
+        row, first, receipt, approval, customer_id = (
+            (proposed, proposed.request, None, None, None)
+            if proposed is not None
+            else await ctx.read(lambda unit: (*_gather(unit, request_id), _customer(unit, ctx)))
         )
         request = row.request
 

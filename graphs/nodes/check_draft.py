@@ -141,7 +141,8 @@ def _plain(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> t
 
 def _keep(ctx: TurnContext, state: TurnState, turn_id: TurnId, task: str, output: dict[str, Json]) -> None:
     now = ctx.now
-    ctx.notes.store_later(Reading(turn_id, state["ordinal"], task, "check_draft", "", "", output, now))
+    reading = Reading(turn_id, state["ordinal"], task, "check_draft", "", "", output, now)
+    ctx.notes.store_later(reading, conversation_id=ctx.conversation_id)
     if output["holds"]:
         ctx.notes.later.append(
             lambda unit: audit.append(

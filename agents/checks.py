@@ -64,13 +64,16 @@ class AnswerChecks:
             yield "template: not in the voice's templates"
         if not set(cue.evidence.values()) <= {row.id for row in task.known}:
             yield "evidence: no such row"
+        shown = _leaves([cue.values, cue.records])
+        if not shown:
+            return
         known = _leaves(task.model_dump(mode="json"))
         known |= {journey.title for journey in self.sheets.journeys.values()}
         known |= set(self.sheets.journeys)
         if cue.call is not None:
             # What the customer is asked to confirm is judged by policy; here it only may be shown.
             known |= _leaves(cue.call.arguments)
-        if not all(_is_grounded(leaf, known) for leaf in _leaves([cue.values, cue.records])):
+        if not all(_is_grounded(leaf, known) for leaf in shown):
             yield "values: something that the task doesn't hold"
 
     def _draft(self, task: DraftTask, draft: Draft) -> Iterator[str]:

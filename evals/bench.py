@@ -151,7 +151,7 @@ async def _measure(
     begun: tuple[int, int | None, int] | None = None
     for turn in range(1, length + 1):
         if turn in windows:
-            begun, times, computed = (turn, _written(), _kept(directory)), [], []
+            begun, times, computed = (turn, _written(), bytes_in_use(directory)), [], []
         start, cpu = time.perf_counter(), time.process_time()
         await say(mix[(turn - 1) % len(mix)])
         times.append((time.perf_counter() - start) * 1000)
@@ -168,7 +168,7 @@ async def _measure(
                     milliseconds=round(statistics.median(times), 2),
                     cpu_milliseconds=round(statistics.median(computed), 2),
                     bytes_written=None if written is None or now_written is None else (now_written - written) // window,
-                    bytes_kept=(_kept(directory) - kept) // window,
+                    bytes_kept=(bytes_in_use(directory) - kept) // window,
                 )
             )
             begun = None
@@ -189,7 +189,7 @@ def _written() -> int | None:
     return next((int(line.split()[1]) for line in lines if line.startswith("wchar:")), None)
 
 
-def _kept(directory: Path) -> int:
+def bytes_in_use(directory: Path) -> int:
     """Bytes in use: of a SQLite file the pages that a reader sees, of any other its length.
 
     A write-ahead log is written over again and again, so its length says nothing; its committed pages are counted.

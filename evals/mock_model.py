@@ -87,13 +87,13 @@ def _cue(task: Mapping[str, Json]) -> dict[str, Json]:
     made = {attempt["tool"] for attempt in task["attempts"] if attempt["this_turn"]}
     known = {row["name"]: row for row in task["known"] if row["kind"] == "customer"}
     if "get_meter" not in made:
-        return _call("get_meter", "look", {"meter_id": known["meter_id"]})
+        return _call("get_meter", {"meter_id": known["meter_id"]})
     if "record_reading" not in made:
-        return _call("record_reading", "store", {"meter_id": known["meter_id"], "value": known["reading"]})
-    return _bare_cue("reply", template="reading_stored", fulfils=True)
+        return _call("record_reading", {"meter_id": known["meter_id"], "value": known["reading"]})
+    return _bare_cue("reply", template="result_reading", fulfils=True)
 
 
-def _call(tool: str, step: str, arguments: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
+def _call(tool: str, arguments: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
     proposal = {
         "tool": tool,
         "arguments": [{"key": name, "value": json.dumps(row["value"])} for name, row in arguments.items()],
@@ -102,7 +102,7 @@ def _call(tool: str, step: str, arguments: Mapping[str, Mapping[str, Json]]) -> 
         ],
         "why": "The customer sent a reading.",
         "occurrence": "",
-        "step": step,
+        "step": "",
     }
     return _bare_cue("call", call=proposal)
 

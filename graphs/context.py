@@ -1,16 +1,18 @@
 """What the nodes of one run share: stores, playbook, specialists, clock, and the fence that every write passes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
 from agents.specialists import Specialists
+from graphs.notes import Notes
 from graphs.playbook import Playbook
 from graphs.policy_desk import PolicyDesk
+from memory.readings import Reading
 from memory.retrieval import Retriever
 from memory.store import Fence, Store, Unit
-from policies.words import ConversationId
+from policies.words import ConversationId, TurnId
 from tools.registry import Registry
 from tools.spec import BusinessSystem
 
@@ -48,13 +50,36 @@ class TurnContext:
     conversation_id: ConversationId
     epoch: int
 
+    notes: Notes = field(default_factory=Notes, compare=False)
+    """What this run has read and thought so far."""
+
     async def read(self, work: Callable[[Unit], T]) -> T:
         """Read rows, outside of any transaction of ours."""
         return await self.house.store.read(work)
 
     async def write(self, work: Callable[[Unit], T]) -> T:
-        """Write rows in one transaction. Raises `FencedOut` if another run has taken the conversation over."""
-        return await self.house.store.write(work, fence=Fence(self.conversation_id, self.epoch))
+        """Write rows in one transaction, what the notes hold for it first.
+
+        Raises:
+            FencedOut: Another run has taken the conversation over.
+        """
+        later = [*self.notes.later]
+
+        def with_notes(unit: Unit) -> T:
+            for each in later:
+                each(unit)
+            return work(unit)
+
+        self.notes.fresh.clear()
+        written = await self.house.store.write(with_notes, fence=Fence(self.conversation_id, self.epoch))
+        del self.notes.later[: len(later)]
+        return written
+
+    async def reading(self, *, turn_id: TurnId, ordinal: int) -> Reading | None:
+        """The reading at this place of the turn, or None."""
+        if self.notes.knows(turn_id):
+            return self.notes.known(turn_id, ordinal)
+        return await self.read(lambda unit: self.notes.reading(unit, turn_id=turn_id, ordinal=ordinal))
 
     @property
     def now(self) -> datetime:

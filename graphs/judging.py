@@ -177,16 +177,16 @@ def _lacks_only_confirmation(
     return then.effect in {Effect.ALLOW, Effect.REQUIRE_APPROVAL}
 
 
-async def situation_of(
+async def trigger_of(
     house: House,
     conversation_id: ConversationId,
     case_id: CaseId,
     signals: Mapping[str, Json],
     now: datetime,
-) -> Situation:
-    """The moment as triggers see it, without a request."""
+) -> Decision | None:
+    """What the triggers say of the moment, without a request; None if none of them is pulled."""
     gathered = await house.store.read(lambda unit: _gather(unit, house, conversation_id, case_id))
-    return replace(gathered.situation, now=now, signals=dict(signals))
+    return gathered.seats.in_force.trigger(replace(gathered.situation, now=now, signals=dict(signals)))
 
 
 async def facts_for_check(

@@ -1,6 +1,7 @@
 """One case as the specialists see it: its evidence, what was attempted and what came of it, read from rows."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from agents.tasks import Attempt, AttemptState, Confirmation, EligibilityVerdict, Known, Line, Question
 from graphs.context import TurnContext
@@ -58,6 +59,8 @@ class Matter:
     question: Question | None
     """What our last reply asked, whatever case it was about."""
     transcript: list[Line]
+    resolved: int
+    """How many matters of the case's journey came to their goal in this conversation."""
 
 
 def approval_id_of(request_id: RequestId) -> ApprovalId:
@@ -66,14 +69,41 @@ def approval_id_of(request_id: RequestId) -> ApprovalId:
 
 
 async def matter_of(ctx: TurnContext, *, case_id: CaseId, turn_id: TurnId) -> Matter:
-    """One case as it stands, for one turn of the run."""
-    return await ctx.read(
-        lambda unit: load(unit, conversation_id=ctx.conversation_id, case_id=case_id, turn_id=turn_id)
+    """One case as it stands, for one turn of the run; read again after a write of the run."""
+    noted = ctx.notes.fresh.get(case_id)
+    if noted is not None:
+        return noted
+    return await ctx.read(lambda unit: read_matter(unit, ctx, case_id=case_id, turn_id=turn_id))
+
+
+def read_matter(unit: Unit, ctx: TurnContext, *, case_id: CaseId, turn_id: TurnId) -> Matter:
+    """The same, together with whatever else is read of this unit."""
+    if ctx.notes.messages is None:
+        ctx.notes.messages = timeline.messages(unit, conversation_id=ctx.conversation_id, limit=RECENT)
+    matter = load(
+        unit, conversation_id=ctx.conversation_id, case_id=case_id, turn_id=turn_id, entries=ctx.notes.messages
     )
+    ctx.notes.fresh[case_id] = ctx.notes.seen[case_id] = matter
+    return matter
 
 
-def load(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId, turn_id: TurnId) -> Matter:
-    """Read one case as it stands, for one turn."""
+def load(
+    unit: Unit,
+    *,
+    conversation_id: ConversationId,
+    case_id: CaseId,
+    turn_id: TurnId,
+    entries: list[timeline.Entry] | None = None,
+) -> Matter:
+    """Read one case as it stands, for one turn.
+
+    Args:
+        unit: The transaction.
+        conversation_id: Where.
+        case_id: Which.
+        turn_id: The turn that looks at it.
+        entries: The conversation's latest messages, if they have been read.
+    """
     conversation = conversations.get(unit, conversation_id=conversation_id)
     case = cases.get(unit, case_id=case_id)
     if conversation is None or case is None:
@@ -87,7 +117,8 @@ def load(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId, turn_i
         elsewhere = outcomes if approval.case_id in {case_id, None} else _Outcomes.of_case(unit, approval.case_id)
         first = next(row for row in elsewhere.requests.values() if approval_id_of(row.request.id) == approval.id)
         waiting.append(_attempt(unit, first, elsewhere, turn_id))
-    entries = timeline.messages(unit, conversation_id=conversation_id, limit=RECENT)
+    if entries is None:
+        entries = timeline.messages(unit, conversation_id=conversation_id, limit=RECENT)
     asked, question = _questions(entries, turn_id, case_id)
     return Matter(
         conversation=conversation,
@@ -110,6 +141,9 @@ def load(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId, turn_i
         asked=asked,
         question=question,
         transcript=_lines(entries),
+        resolved=cases.times_resolved(unit, conversation_id=conversation_id, journey=case.journey)
+        if case.journey
+        else 0,
     )
 
 
@@ -125,10 +159,15 @@ def known(row: Evidence) -> Known:
 
 def visible(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId) -> list[Evidence]:
     """The case's evidence and the conversation's identity slots; nothing that was superseded."""
-    own = evidence.of_case(unit, case_id=case_id)
-    seen = {row.id for row in own}
-    shared = evidence.of_conversation(unit, conversation_id=conversation_id, names=IDENTITY_SLOTS | {CANNOT})
-    return [*(row for row in shared if row.id not in seen), *own]
+    return evidence.visible(unit, case_id=case_id, conversation_id=conversation_id, shared=IDENTITY_SLOTS | {CANNOT})
+
+
+def next_after(ctx: TurnContext, case_id: CaseId) -> Literal["eligibility", "workflow"]:
+    """Where the turn goes on with a case: past eligibility where its journey, as it was last seen, has no checks."""
+    seen = ctx.notes.seen.get(case_id)
+    journey = ctx.house.playbook.journeys.get(seen.case.journey or "") if seen else None
+    has_none = journey is not None and not any(step.check for step in journey.steps)
+    return "workflow" if has_none else "eligibility"
 
 
 @dataclass(frozen=True, slots=True)

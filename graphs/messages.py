@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from graphs.context import TurnContext
 from memory import inbox, turns
 from memory.inbox import InboxItem
 from memory.store import Unit
@@ -41,3 +42,11 @@ def of_turn(unit: Unit, *, turn_id: TurnId) -> Screened:
     parts = texts_of([item for item in items if item.kind == "message"])
     unique = list(dict.fromkeys(part.text.strip() for part in parts))
     return Screened("\n".join(unique), sorted({kind for part in parts for kind in part.kinds}))
+
+
+async def said_in(ctx: TurnContext, *, turn_id: TurnId) -> Screened:
+    """The same for a node: it doesn't change while the turn runs."""
+    noted = ctx.notes.said.get(turn_id)
+    if noted is None:
+        noted = ctx.notes.said[turn_id] = await ctx.read(lambda unit: of_turn(unit, turn_id=turn_id))
+    return noted

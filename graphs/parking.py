@@ -6,7 +6,7 @@ from graphs.context import TurnContext
 from graphs.replying import known_of, parts_of, unsaid, values_of
 from graphs.sending import queue_left_over, say
 from graphs.state import TurnState
-from memory import approvals, cases, conversations, inbox, readings, turns
+from memory import approvals, cases, conversations, inbox, turns
 from memory.store import Unit
 from policies.words import ApprovalId, CaseId, Json, TurnId
 
@@ -43,7 +43,7 @@ def _interim(
     conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
     texts = [voice.disclosure] if conversation is not None and not conversation.disclosed else []
     said = [ordinal for ordinal in covers if ordinal != state["cue"]]
-    for part in parts_of(unit, turn_id=turn_id, ordinals=said, cases=state.get("part_cases", {})):
+    for part in parts_of(unit, ctx, turn_id=turn_id, ordinals=said, cases=state.get("part_cases", {})):
         known = known_of(unit, case_id=part.case_id)
         shown = values_of(unit, turn_id=turn_id, parts=[part], known=known)
         texts.append(render(voice.templates[part.cue.template], shown, voice).text)
@@ -56,7 +56,7 @@ def _interim(
 
 
 def _waiting_template(unit: Unit, ctx: TurnContext, turn_id: TurnId, state: TurnState) -> str:
-    row = readings.get(unit, turn_id=turn_id, ordinal=state["cue"])
+    row = ctx.notes.reading(unit, turn_id=turn_id, ordinal=state["cue"])
     case = cases.get(unit, case_id=CaseId(state["case_id"]))
     assert row is not None and case is not None  # noqa: S101, PT018  # workflow wrote the cue for this case
     cue = Cue.model_validate(row.output)

@@ -7,10 +7,8 @@ from agents.confirmation import read_confirmation
 from agents.tasks import IntentReading, Line, Question
 from graphs.context import TurnContext
 from graphs.matter import Matter, matter_of
-from graphs.messages import of_turn
+from graphs.messages import said_in
 from graphs.state import TurnState
-from memory import readings
-from memory.store import Unit
 from policies.words import CaseId, Json, TurnId
 
 
@@ -44,12 +42,10 @@ def answer_of(
 
 async def signals_of(ctx: TurnContext, state: TurnState) -> dict[str, Json]:
     """The signals of a turn that has been read."""
-    turn_id = TurnId(state["turn_id"])
-
-    def gather(unit: Unit) -> tuple[IntentReading, list[str]]:
-        row = readings.get(unit, turn_id=turn_id, ordinal=state["reading"])
-        assert row is not None  # noqa: S101  # the intent node wrote it
-        return IntentReading.model_validate(row.output), of_turn(unit, turn_id=turn_id).kinds
-
-    reading, found = await ctx.read(gather)
-    return signals(reading, found, await matter_of(ctx, case_id=CaseId(state["case_id"]), turn_id=turn_id))
+    turn_id, case_id = TurnId(state["turn_id"]), CaseId(state["case_id"])
+    row = await ctx.reading(turn_id=turn_id, ordinal=state["reading"])
+    assert row is not None  # noqa: S101  # the intent node made it
+    found = (await said_in(ctx, turn_id=turn_id)).kinds
+    # The request that is being judged is no part of them, so the case as workflow saw it will do.
+    matter = ctx.notes.seen.get(case_id) or await matter_of(ctx, case_id=case_id, turn_id=turn_id)
+    return signals(IntentReading.model_validate(row.output), found, matter)

@@ -6,10 +6,10 @@ from typing import Literal, cast
 
 from agents.rendering import values_of as evidence_values
 from agents.tasks import Cue, Known, Passage, Question
-from graphs.context import House
+from graphs.context import House, TurnContext
 from graphs.matter import CLARIFY
 from graphs.matter import known as as_known
-from memory import approvals, evidence, readings, requests, timeline
+from memory import approvals, evidence, requests, timeline
 from memory.store import Unit
 from policies.canonical import digest
 from policies.words import CaseId, ConversationId, Json, RequestId, TurnId
@@ -25,18 +25,21 @@ class Part:
     request_id: RequestId | None
 
 
-def parts_of(unit: Unit, *, turn_id: TurnId, ordinals: list[int], cases: Mapping[str, str]) -> list[Part]:
+def parts_of(
+    unit: Unit, ctx: TurnContext, *, turn_id: TurnId, ordinals: list[int], cases: Mapping[str, str]
+) -> list[Part]:
     """The cues at these places of the turn.
 
     Args:
         unit: The transaction.
+        ctx: The run.
         turn_id: The turn.
         ordinals: Places of cues, in order.
         cases: Place → case, for cues of other cases than the request's own.
     """
     parts = []
     for ordinal in ordinals:
-        row = readings.get(unit, turn_id=turn_id, ordinal=ordinal)
+        row = ctx.notes.reading(unit, turn_id=turn_id, ordinal=ordinal)
         assert row is not None  # noqa: S101  # workflow wrote it
         request = requests.request_at(unit, turn_id=turn_id, ordinal=ordinal)
         case_id = request.case_id if request and request.case_id else CaseId(cases[str(ordinal)])

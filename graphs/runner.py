@@ -19,6 +19,7 @@ from graphs.results import ApprovalState, InboundMessage, Progress, ReviewDecisi
 from graphs.reviewing import answer, note_end, state_of, take_back
 from graphs.state import TurnState
 from graphs.turn_graph import GRAPH_VERSION, TurnGraph
+from graphs.waiting import IS_NEW
 from memory import approvals, audit, conversations, inbox, outbox, timeline, turns
 from memory.approvals import Approval
 from memory.errors import FencedOut
@@ -264,6 +265,7 @@ class Runner:
             except FencedOut:
                 raise
             except Exception as error:
+                ctx.notes.forget()
                 log.error("attempt %d at items from %d failed: %s", attempt, items[0].seq, type(error).__name__)
                 log.debug("its frames:\n%s", "".join(format_tb(error.__traceback__)))
                 # Refused if the conversation is somebody else's by now, or its person was erased meanwhile.
@@ -301,6 +303,7 @@ class Runner:
                     )
                 )
                 await self._run_turn(ctx, turn, again=first.turn_id is not None)
+                return  # The end of a turn, or its waiting, ends its messages too.
             case "decision" | "expiry":
                 await self._go_on(ctx, ApprovalId(str(first.body["approval_id"])))
             case "handback":
@@ -352,21 +355,24 @@ class Runner:
         self, ctx: TurnContext, turn: Turn, thread: int, start: TurnState | Command[str]
     ) -> tuple[TurnState, ApprovalId | None]:
         """Run one thread: its last state, and the approval it waits for, if it does."""
-        state: TurnState = {}
+        # A thread that is resumed has waited, and doesn't wait again: what it began with isn't asked for any more.
+        state: TurnState = {} if isinstance(start, Command) else {**start}
         waits_for: ApprovalId | None = None
         self._tell(ctx.conversation_id, Progress(turn.id, "started"))
-        async for mode, chunk in self._graph.astream(
-            start, _config(turn, thread), context=ctx, durability="exit", stream_mode=["updates", "values"]
+        async for chunk in self._graph.astream(
+            start,
+            _config(turn, thread, is_new=not isinstance(start, Command)),
+            context=ctx,
+            durability="exit",
+            stream_mode="updates",
         ):
-            if mode == "values":
-                state = cast(TurnState, chunk)
-                continue
             update = cast(dict[str, Any], chunk)
             if interrupts := update.get("__interrupt__"):
                 waits_for = ApprovalId(interrupts[0].value["approval_id"])
-            else:
-                for node in update:
-                    self._tell(ctx.conversation_id, Progress(turn.id, "node", node=node))
+                continue
+            for node, changed in update.items():
+                state.update(changed)
+                self._tell(ctx.conversation_id, Progress(turn.id, "node", node=node))
         return state, waits_for
 
     async def _can_resume(self, turn: Turn) -> bool:
@@ -409,8 +415,8 @@ def _thread_id(turn: Turn, thread: int) -> str:
     return f"{turn.id}/{thread}"
 
 
-def _config(turn: Turn, thread: int) -> RunnableConfig:
-    return {"configurable": {"thread_id": _thread_id(turn, thread)}, "recursion_limit": 120}
+def _config(turn: Turn, thread: int, *, is_new: bool = False) -> RunnableConfig:
+    return {"configurable": {"thread_id": _thread_id(turn, thread), IS_NEW: is_new}, "recursion_limit": 120}
 
 
 def _as_they_stand(unit: Unit, *, items: Sequence[InboxItem]) -> list[InboxItem]:

@@ -4,12 +4,10 @@ from agents.local.cues import ANSWERED
 from agents.tasks import AuthenticationAdvice, IntentReading, WorkflowTask
 from graphs.context import TurnContext
 from graphs.matter import Matter, matter_of
-from graphs.messages import of_turn
+from graphs.messages import said_in
 from graphs.reading import answer_of
 from graphs.replying import passages_of
 from graphs.state import TurnState
-from memory import cases, readings
-from memory.store import Unit
 from policies.words import CaseId, TurnId
 
 
@@ -19,23 +17,14 @@ async def workflow_task(ctx: TurnContext, state: TurnState) -> WorkflowTask:
 
     matter = await matter_of(ctx, case_id=CaseId(state["case_id"]), turn_id=turn_id)
 
-    def gather(unit: Unit) -> tuple[IntentReading, AuthenticationAdvice, str, dict[str, int]]:
-        reading = readings.get(unit, turn_id=turn_id, ordinal=state["reading"])
-        advice = readings.get(unit, turn_id=turn_id, ordinal=state["advice"])
-        asked = dict(matter.asked)
-        if matter.case.journey is not None:
-            asked[f"{ANSWERED}:{matter.case.journey}"] = cases.times_resolved(
-                unit, conversation_id=ctx.conversation_id, journey=matter.case.journey
-            )
-        assert reading is not None and advice is not None  # noqa: S101, PT018  # earlier nodes of this turn wrote both
-        return (
-            IntentReading.model_validate(reading.output),
-            AuthenticationAdvice.model_validate(advice.output),
-            of_turn(unit, turn_id=turn_id).text,
-            asked,
-        )
-
-    reading, advice, text, asked = await ctx.read(gather)
+    said = await ctx.reading(turn_id=turn_id, ordinal=state["reading"])
+    advised = await ctx.reading(turn_id=turn_id, ordinal=state["advice"])
+    assert said is not None and advised is not None  # noqa: S101, PT018  # earlier nodes of this turn made both
+    reading = IntentReading.model_validate(said.output)
+    text = (await said_in(ctx, turn_id=turn_id)).text
+    asked = dict(matter.asked)
+    if matter.case.journey is not None:
+        asked[f"{ANSWERED}:{matter.case.journey}"] = matter.resolved
     journey = ctx.house.playbook.journeys.get(matter.case.journey or "")
     # Who is writing is a question of every case; the other questions are about the case that they were asked for.
     question = matter.question
@@ -50,7 +39,7 @@ async def workflow_task(ctx: TurnContext, state: TurnState) -> WorkflowTask:
         attempts=matter.attempts,
         eligibility=matter.verdicts,
         confirmations=matter.confirmations,
-        authentication=advice,
+        authentication=AuthenticationAdvice.model_validate(advised.output),
         asked=asked,
         question=question,
         answer=answer_of(reading, text, question, matter.transcript),

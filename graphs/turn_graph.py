@@ -10,6 +10,7 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from graphs.context import TurnContext
 from graphs.nodes.approve import approve
@@ -26,6 +27,7 @@ from graphs.nodes.receive import receive
 from graphs.nodes.screen import screen
 from graphs.nodes.workflow import workflow
 from graphs.state import TurnState
+from graphs.waiting import WaitingOnly
 from memory.errors import StoreError
 
 log = logging.getLogger("callboard.turn")
@@ -42,12 +44,12 @@ ROUTES: dict[str, list[str]] = {
     "screen": ["recall", "escalate"],
     "recall": ["intent", "authentication", "escalate"],
     "intent": ["authentication", "escalate"],
-    "authentication": ["eligibility", "escalate"],
+    "authentication": ["eligibility", "workflow", "escalate"],
     "eligibility": ["workflow", "eligibility", "escalate"],
     "workflow": ["guard", "authentication", "draft", "escalate"],
     "guard": ["act", "approve", "eligibility", "draft", "escalate"],
     "approve": ["act", "eligibility", "hand_on", "close", "escalate"],
-    "act": ["eligibility", "authentication", "recall", "guard", "approve", "escalate"],
+    "act": ["eligibility", "workflow", "authentication", "recall", "guard", "approve", "escalate"],
     "escalate": ["draft"],
     "draft": ["check_draft", "escalate"],
     "check_draft": ["close", "draft", "escalate"],
@@ -77,20 +79,29 @@ def build_graph(act: Node, saver: BaseCheckpointSaver[str]) -> TurnGraph:
         "check_draft": check_draft,
     }
     graph: StateGraph[TurnState, TurnContext, TurnState, TurnState] = StateGraph(TurnState, context_schema=TurnContext)
-    for name, node in nodes.items():
-        graph.add_node(name, cast(Any, _failing_to_people(name, node)))  # its overloads lack async nodes with a runtime
-    graph.add_node("escalate", escalate)
+    for name, targets in ROUTES.items():
+        node = escalate if name == "escalate" else _failing_to_people(name, nodes[name])
+        ends = tuple(END if target == "hand_on" else target for target in targets)
+        graph.add_node(name, cast(Any, _going_on(name, node)), destinations=ends)  # no overload has a runtime
     graph.add_node("close", close)
     graph.add_edge(START, "receive")
     graph.add_edge("close", END)
-    for name, targets in ROUTES.items():
-        paths: dict[Any, str] = {target: END if target == "hand_on" else target for target in targets}
-        graph.add_conditional_edges(name, _next, paths)
-    return graph.compile(checkpointer=saver)
+    return graph.compile(checkpointer=WaitingOnly(saver))
 
 
-def _next(state: TurnState) -> str:
-    return state["next"]
+def _going_on(name: str, node: Node) -> Callable[[TurnState, Runtime[TurnContext]], Awaitable[Command[str]]]:
+    """A node that says itself where the turn goes; a conditional edge would read the whole state once more."""
+    targets = frozenset(ROUTES[name])
+
+    async def run(state: TurnState, runtime: Runtime[TurnContext]) -> Command[str]:
+        after = await node(state, runtime)
+        target = after["next"]
+        if target not in targets:
+            raise ValueError(f"{name} doesn't lead to {target}.")
+        return Command(update=after, goto=END if target == "hand_on" else target)
+
+    run.__name__ = name
+    return run
 
 
 def _failing_to_people(name: str, node: Node) -> Node:

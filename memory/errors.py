@@ -321,9 +321,8 @@ class LimitExceeded(ReceiptError):
 class FactsOutdated(ReceiptError):
     """Another effect for this customer is being made, or was made, after the facts of the decision were read."""
 
-    def __init__(self, *, receipt_id: str) -> None:
-        super().__init__(f"The receipt {receipt_id} came after the facts were read. Read them and decide again.")
-        self.receipt_id = receipt_id
+    def __init__(self) -> None:
+        super().__init__("Another effect for this customer came after the facts were read. Read them and decide again.")
 
 
 class ReceiptStateError(ReceiptError):

@@ -170,6 +170,12 @@ def of_case(unit: Unit, *, case_id: CaseId, include_superseded: bool = False) ->
     return [_evidence(unit, row) for row in unit.many(_TABLE, ("seq",), case_id=case_id)]
 
 
+def visible(unit: Unit, *, case_id: CaseId, conversation_id: ConversationId, shared: frozenset[str]) -> list[Evidence]:
+    """What stands for a case: its conversation's evidence of the shared names, then its own, each as it came in."""
+    rows = unit.rows(_visible(tuple(sorted(shared))), case_id=case_id, conversation_id=conversation_id)
+    return [_evidence(unit, row) for row in sorted(rows, key=lambda row: row["case_id"] == case_id)]
+
+
 def of_conversation(
     unit: Unit,
     *,
@@ -200,6 +206,15 @@ def spend(unit: Unit, *, evidence_id: EvidenceId) -> None:
 def adopt(unit: Unit, *, conversation_id: ConversationId, customer_id: CustomerId) -> None:
     """Give a conversation's evidence to the customer it turned out to be with."""
     unit.run(_ADOPT, of=conversation_id, customer_id=customer_id)
+
+
+@cache
+def _visible(shared: tuple[str, ...]) -> Kept:
+    everywhere = (_TABLE.c.conversation_id == bindparam("conversation_id")) & or_(
+        false(), *(_TABLE.c.name == name for name in shared)
+    )
+    own = _TABLE.c.case_id == bindparam("case_id")
+    return Kept(select(_TABLE).where((own | everywhere) & _TABLE.c.superseded_by.is_(None)).order_by(_TABLE.c.seq))
 
 
 @cache

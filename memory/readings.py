@@ -73,17 +73,22 @@ def save(
     if known is not None:
         return known
     reading = Reading(turn_id, ordinal, task, reasoner, prompt_version, input_digest, dict(output), at)
-    owner = conversation_key(_conversation_of(unit, turn_id))
+    return put(unit, reading, conversation_id=_conversation_of(unit, turn_id))
+
+
+def put(unit: Unit, reading: Reading, *, conversation_id: ConversationId) -> Reading:
+    """Store a reading of that conversation's turn at a place of which the caller knows that it is free."""
+    owner = conversation_key(conversation_id)
     unit.insert(
         _TABLE,
-        turn_id=turn_id,
-        ordinal=ordinal,
-        task=task,
-        reasoner=reasoner,
-        prompt_version=prompt_version,
-        input_digest=input_digest,
-        at=at,
-        body=unit.vault.seal(owner, _place(turn_id, ordinal), reading.output),
+        turn_id=reading.turn_id,
+        ordinal=reading.ordinal,
+        task=reading.task,
+        reasoner=reading.reasoner,
+        prompt_version=reading.prompt_version,
+        input_digest=reading.input_digest,
+        at=reading.at,
+        body=unit.vault.seal(owner, _place(reading.turn_id, reading.ordinal), reading.output),
     )
     return reading
 

@@ -63,12 +63,13 @@ _OWN = _CONVERSATIONS.c.id == bindparam("conversation_id")
 _THEIRS = select(_CONVERSATIONS.c.id).where(
     _CONVERSATIONS.c.customer_id == select(_CONVERSATIONS.c.customer_id).where(_OWN).scalar_subquery()
 )
-_LIVE_OF_CUSTOMER = Kept(
-    select(_TABLE.c.id, _TABLE.c.state, _TABLE.c.lease_until).where(
-        ((_TABLE.c.conversation_id == bindparam("conversation_id")) | _TABLE.c.conversation_id.in_(_THEIRS))
-        & _TABLE.c.live_key.is_not(None)
-    )
+_OF_CUSTOMER = (
+    (_TABLE.c.conversation_id == bindparam("conversation_id")) | _TABLE.c.conversation_id.in_(_THEIRS)
+) & _TABLE.c.live_key.is_not(None)
+_UNSETTLED = Kept(
+    select(_TABLE.c.id, _TABLE.c.state, _TABLE.c.lease_until).where(_OF_CUSTOMER & (_TABLE.c.state != "committed"))
 )
+_SETTLED = Kept(select(func.count()).select_from(_TABLE).where(_OF_CUSTOMER & (_TABLE.c.state == "committed")))
 _ATTEMPTS = Kept(select(func.count()).select_from(_TABLE).where(_TABLE.c.key == bindparam("key")))
 
 
@@ -124,8 +125,9 @@ class Beside:
 
 def ended(unit: Unit, *, conversation_id: ConversationId, now: datetime) -> frozenset[str]:
     """How the effects for this conversation's customer stand that nobody is at any more: facts read next show them."""
-    rows = _of_customer(unit, conversation_id)
-    return frozenset(_standing(row) for row in rows if not _is_in_hand(row, now))
+    rows = unit.rows(_UNSETTLED, conversation_id=conversation_id)
+    standing = frozenset(_standing(row) for row in rows if not _is_in_hand(row, now))
+    return standing | _settled(unit, conversation_id)
 
 
 def reserve(
@@ -340,18 +342,21 @@ def unfinished(unit: Unit) -> list[Receipt]:
 
 def _check_beside(unit: Unit, beside: Beside, conversation_id: ConversationId, now: datetime) -> None:
     """Refuse an effect whose facts may lack another: [a] and [a, b] of one order are two keys and share an item."""
-    for row in _of_customer(unit, conversation_id):
+    if not _settled(unit, conversation_id) <= beside.ended:
+        raise FactsOutdated
+    for row in unit.rows(_UNSETTLED, conversation_id=conversation_id):
         if _standing(row) not in beside.ended or _is_in_hand(row, now):
-            raise FactsOutdated(receipt_id=row["id"])
-        if row["state"] != "committed" and beside.record is not None:
+            raise FactsOutdated
+        if beside.record is not None:
             other = get(unit, receipt_id=row["id"])
             if other.arguments.get(beside.argument) == beside.record:
                 raise InFlight(other, receipt_id=other.id, state=other.state)
 
 
-def _of_customer(unit: Unit, conversation_id: ConversationId) -> Sequence[Mapping[Any, Any]]:
-    """The live receipts of all conversations with the customer of this one."""
-    return unit.rows(_LIVE_OF_CUSTOMER, conversation_id=conversation_id)
+def _settled(unit: Unit, conversation_id: ConversationId) -> frozenset[str]:
+    """How many of the customer's effects have happened: a number that only grows, however long their history."""
+    count = unit.value(_SETTLED, conversation_id=conversation_id)
+    return frozenset({f"committed:{count}"} if count else ())
 
 
 def _standing(row: Mapping[Any, Any]) -> str:

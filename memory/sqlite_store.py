@@ -75,6 +75,7 @@ class SqliteStore:
             migrating.prepare(connection)
             Vault(connection, keys).check_master()
         self._reading = self._reader.connect()
+        self._reading.begin()
         self._thread = threading.Thread(target=self._serve_writes, name="callboard-writer", daemon=True)
         self._thread.start()
 
@@ -123,9 +124,14 @@ class SqliteStore:
         with self._read_lock:
             if self._is_closed:
                 raise StoreClosed
-            with _transaction(self._reading, "BEGIN"):
-                vault = Vault(self._reading, self._keys)
-                value = work(Unit(self._reading, vault))
+            vault = Vault(self._reading, self._keys)
+            unit = Unit(self._reading, vault)
+            driver = _driver(self._reading)
+            driver.execute("BEGIN")
+            try:
+                value = work(unit)
+            finally:
+                driver.execute("ROLLBACK")
             vault.settle()
             return value
 

@@ -43,7 +43,9 @@ def bench_peers(
         _print(bench)
 
 
-def open_with_model(directory: Path, base_url: str, model: str) -> "AbstractAsyncContextManager[Running]":
+def open_with_model(
+    directory: Path, base_url: str, model: str, *, timeout_s: float = 60
+) -> "AbstractAsyncContextManager[Running]":
     """A Callboard on the meters playbook, with records of its own and that model behind its specialists."""
     # Slow to import, and needed here only.
     from callboard.runtime import Runtime
@@ -59,7 +61,7 @@ def open_with_model(directory: Path, base_url: str, model: str) -> "AbstractAsyn
             openai_api_key="mock",
             openai_base_url=base_url,
             model=model,
-            model_timeout_s=60,
+            model_timeout_s=timeout_s,
         )
     )
 

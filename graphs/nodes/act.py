@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 
 from graphs.context import TurnContext
 from graphs.judging import Judged, canonical_arguments, differences, judge
-from graphs.matter import approval_id_of
+from graphs.matter import approval_id_of, next_after
 from graphs.reading import signals_of
 from graphs.recording import binding, keep_outcome, reopen_approval, write_decision
 from graphs.state import TurnState
@@ -36,9 +36,14 @@ def act_with(gateway: Gateway) -> Node:
         """Decide once more on fresh facts, then act exactly once, or go back if the ground has moved."""
         ctx = runtime.context
         turn_id, case_id = TurnId(state["turn_id"]), CaseId(state["case_id"])
-        row, first, receipt, approval = await ctx.read(lambda unit: _gather(unit, RequestId(state["request_id"])))
+        request_id = RequestId(state["request_id"])
+        proposed = ctx.notes.proposed.pop(request_id, None)
+        row, first, receipt, approval, customer_id = (
+            (proposed, proposed.request, None, None, None)
+            if proposed is not None
+            else await ctx.read(lambda unit: (*_gather(unit, request_id), _customer(unit, ctx)))
+        )
         request = row.request
-        customer_id = await ctx.read(lambda unit: _customer(unit, ctx))
 
         def record(unit: Unit, outcome: Outcome) -> None:
             keep_outcome(
@@ -118,7 +123,7 @@ async def _has_moved(
     effect = judged.decision.effect
     if approval is None:
         if effect is Effect.ALLOW:
-            await ctx.write(lambda unit: write_decision(unit, judged, ctx, turn_id, case_id, phase="act"))
+            _record_later(ctx, judged, turn_id, case_id)
             return None
         return {"next": "guard"}
     row = await ctx.read(lambda unit: requests.decisions_of(unit, request_id=judged.request.id))
@@ -130,7 +135,7 @@ async def _has_moved(
         ctx.house.tools.get(judged.request.tool).profile().clock_facts,
     )
     if not changed:
-        await ctx.write(lambda unit: write_decision(unit, judged, ctx, turn_id, case_id, phase="act"))
+        _record_later(ctx, judged, turn_id, case_id)
         return None
 
     def reopen(unit: Unit) -> None:
@@ -142,6 +147,11 @@ async def _has_moved(
 
     await ctx.write(reopen)
     return {"next": "approve", "approval_id": approval.id}
+
+
+def _record_later(ctx: TurnContext, judged: Judged, turn_id: TurnId, case_id: CaseId) -> None:
+    """Record the decision with what it permits: the reservation, which is on disk before the call; a read's answer."""
+    ctx.notes.later.append(lambda unit: write_decision(unit, judged, ctx, turn_id, case_id, phase="act"))
 
 
 def _permit(judged: Judged, approval: Approval | None) -> Permit:
@@ -173,7 +183,7 @@ def _customer(unit: Unit, ctx: TurnContext) -> CustomerId | None:
 
 
 def _onward(ctx: TurnContext, state: TurnState, row: RequestRow, outcome: Outcome) -> TurnState:
-    if outcome.state == "committed" and row.request.tool in ctx.house.playbook.verification_tools:
-        # Who the customer is is known now: what may be recalled has changed.
-        return {"next": "recall"}
-    return {"next": "authentication" if row.request.tool in ctx.house.playbook.verification_tools else "eligibility"}
+    if row.request.tool not in ctx.house.playbook.verification_tools:
+        return {"next": next_after(ctx, CaseId(state["case_id"]))}
+    # Who the customer is is known now: what may be recalled has changed.
+    return {"next": "recall" if outcome.state == "committed" else "authentication"}

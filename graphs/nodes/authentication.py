@@ -4,10 +4,10 @@ from langgraph.runtime import Runtime
 
 from agents.tasks import AuthenticationAdvice, AuthenticationTask, IntentReading
 from graphs.context import TurnContext
-from graphs.matter import CANNOT, IDENTITY, IDENTITY_SLOTS, Matter, matter_of
+from graphs.matter import CANNOT, IDENTITY, IDENTITY_SLOTS, Matter, next_after, read_matter
 from graphs.state import TurnState
 from graphs.thinking import think
-from memory import evidence, readings, receipts, requests
+from memory import evidence, receipts, requests
 from memory.store import Unit
 from policies.words import CaseId, Json, TurnId
 
@@ -18,10 +18,8 @@ async def authentication(state: TurnState, runtime: Runtime[TurnContext]) -> Tur
     turn_id = TurnId(state["turn_id"])
     slots = {slot for method in ctx.house.playbook.verification for slot in method.slots.values()}
 
-    matter = await matter_of(ctx, case_id=CaseId(state["case_id"]), turn_id=turn_id)
-
-    def gather(unit: Unit) -> tuple[IntentReading, list[dict[str, Json]], dict[str, Json]]:
-        row = readings.get(unit, turn_id=turn_id, ordinal=state["reading"])
+    def gather(unit: Unit) -> tuple[Matter, IntentReading, list[dict[str, Json]], dict[str, Json]]:
+        row = ctx.notes.reading(unit, turn_id=turn_id, ordinal=state["reading"])
         assert row is not None  # noqa: S101  # the intent node wrote it
         failed = [
             dict(past.request.arguments)
@@ -33,9 +31,10 @@ async def authentication(state: TurnState, runtime: Runtime[TurnContext]) -> Tur
         # An order named for one matter tells who is writing in all of them.
         said = evidence.of_conversation(unit, conversation_id=ctx.conversation_id, names=slots | IDENTITY_SLOTS)
         known = {statement.name: statement.value for statement in said if statement.kind in {"customer", "person"}}
-        return IntentReading.model_validate(row.output), failed, known
+        matter = read_matter(unit, ctx, case_id=CaseId(state["case_id"]), turn_id=turn_id)
+        return matter, IntentReading.model_validate(row.output), failed, known
 
-    reading, failed, known = await ctx.read(gather)
+    matter, reading, failed, known = await ctx.read(gather)
     journey = ctx.house.playbook.journeys.get(matter.case.journey or "")
     task = AuthenticationTask(
         needed=int(journey.assurance) if journey else 0,
@@ -54,7 +53,7 @@ async def authentication(state: TurnState, runtime: Runtime[TurnContext]) -> Tur
         answer=AuthenticationAdvice,
         ask=lambda: ctx.house.specialists.authentication.solve(task),
     )
-    return {"ordinal": ordinal + 1, "advice": ordinal, "next": "eligibility"}
+    return {"ordinal": ordinal + 1, "advice": ordinal, "next": next_after(ctx, matter.case.id)}
 
 
 def cannot_of(reading: IntentReading, matter: Matter) -> list[str]:

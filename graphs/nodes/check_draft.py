@@ -10,7 +10,8 @@ from graphs.context import House, TurnContext
 from graphs.nodes.draft import grouped
 from graphs.replying import Part, known_of, passages_of, values_of
 from graphs.state import TurnState
-from memory import audit, conversations, readings, requests
+from memory import audit, conversations, requests
+from memory.readings import Reading
 from memory.store import Unit
 from policies.detectors.claims import find_claims
 from policies.detectors.prose import ProseRules
@@ -33,7 +34,7 @@ async def check_draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnSt
     ctx = runtime.context
     turn_id = TurnId(state["turn_id"])
     ordinal = state["ordinal"]
-    done = await ctx.read(lambda unit: readings.get(unit, turn_id=turn_id, ordinal=ordinal))
+    done = await ctx.reading(turn_id=turn_id, ordinal=ordinal)
     if done is not None and done.task == "Held":
         held = done.output["holds"]
         return {
@@ -44,7 +45,7 @@ async def check_draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnSt
         }
     checked = await ctx.read(lambda unit: _check(unit, ctx, state, turn_id))
     if checked.holds and state.get("rewrites", 0) < REWRITES:
-        await ctx.write(lambda unit: _keep(unit, ctx, state, turn_id, "Held", {"holds": list(checked.holds)}))
+        _keep(ctx, state, turn_id, "Held", {"holds": list(checked.holds)})
         return {
             "ordinal": ordinal + 1,
             "holds": list(checked.holds),
@@ -56,9 +57,7 @@ async def check_draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnSt
         text, is_safe = await ctx.read(lambda unit: _plain(unit, ctx, state, turn_id))
         if not is_safe:
             return {"reason": "the details to be confirmed could not be shown", "parts": [], "next": "escalate"}
-    await ctx.write(
-        lambda unit: _keep(unit, ctx, state, turn_id, "Reply", {"text": text, "holds": list(checked.holds)})
-    )
+    _keep(ctx, state, turn_id, "Reply", {"text": text, "holds": list(checked.holds)})
     return {"ordinal": ordinal + 1, "reply": ordinal, "next": "close"}
 
 
@@ -73,7 +72,7 @@ def _check(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> C
     if groups and not state["drafts"]:
         return Checked("", ("nobody could draft it",))
     for place, (case_id, parts) in zip(state["drafts"], groups, strict=True):
-        row = readings.get(unit, turn_id=turn_id, ordinal=place)
+        row = ctx.notes.reading(unit, turn_id=turn_id, ordinal=place)
         assert row is not None  # noqa: S101  # draft wrote it
         written = Draft.model_validate(row.output)
         known = known_of(unit, case_id=case_id)
@@ -140,25 +139,19 @@ def _plain(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> t
     return text, not any(unshown(unit, ctx.house, parts, text) for _, parts in groups)
 
 
-def _keep(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId, task: str, output: dict[str, Json]) -> None:
-    readings.save(
-        unit,
-        turn_id=turn_id,
-        ordinal=state["ordinal"],
-        task=task,
-        reasoner="check_draft",
-        prompt_version="",
-        input_digest="",
-        output=output,
-        at=ctx.now,
-    )
+def _keep(ctx: TurnContext, state: TurnState, turn_id: TurnId, task: str, output: dict[str, Json]) -> None:
+    now = ctx.now
+    reading = Reading(turn_id, state["ordinal"], task, "check_draft", "", "", output, now)
+    ctx.notes.store_later(reading, conversation_id=ctx.conversation_id)
     if output["holds"]:
-        audit.append(
-            unit,
-            case_id=grouped(unit, ctx, state, turn_id)[0][0],
-            conversation_id=ctx.conversation_id,
-            kind="draft_held",
-            ids={"turn": turn_id},
-            payload={"holds": output["holds"]},
-            at=ctx.now,
+        ctx.notes.later.append(
+            lambda unit: audit.append(
+                unit,
+                case_id=grouped(unit, ctx, state, turn_id)[0][0],
+                conversation_id=ctx.conversation_id,
+                kind="draft_held",
+                ids={"turn": turn_id},
+                payload={"holds": output["holds"]},
+                at=now,
+            )
         )

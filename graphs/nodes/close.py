@@ -8,7 +8,7 @@ from graphs.replying import Part, parts_of, question_of, unsaid
 from graphs.results import TurnOutcome
 from graphs.sending import queue_left_over, say
 from graphs.state import TurnState
-from memory import audit, cases, conversations, inbox, outbox, readings, requests, turns
+from memory import audit, cases, conversations, inbox, outbox, requests, turns
 from memory.store import Unit
 from policies.words import CaseId, Json, TurnId
 
@@ -26,11 +26,11 @@ def end(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> Turn
     turn = turns.get(unit, turn_id=turn_id)
     assert turn is not None  # noqa: S101  # the runner made it
     ordinals = unsaid(unit, conversation_id=ctx.conversation_id, turn_id=turn_id, ordinals=state.get("parts", []))
-    parts = parts_of(unit, turn_id=turn_id, ordinals=ordinals, cases=state.get("part_cases", {}))
+    parts = parts_of(unit, ctx, turn_id=turn_id, ordinals=ordinals, cases=state.get("part_cases", {}))
     last = parts[-1] if parts else None
     question = question_of(last) if last else None
     if parts and "reply" in state:
-        row = readings.get(unit, turn_id=turn_id, ordinal=state["reply"])
+        row = ctx.notes.reading(unit, turn_id=turn_id, ordinal=state["reply"])
         assert row is not None  # noqa: S101  # check_draft wrote it
         say(
             unit,

@@ -11,7 +11,7 @@ from graphs.messages import of_turn
 from graphs.replying import Part, known_of, parts_of, passages_of, unsaid
 from graphs.state import TurnState
 from graphs.thinking import think
-from memory import cases, conversations, readings
+from memory import cases, conversations
 from memory.errors import StoreError
 from memory.store import Unit
 from policies.words import CaseId, TurnId
@@ -56,7 +56,7 @@ async def draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
 def grouped(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> list[tuple[CaseId, list[Part]]]:
     """The cues that were not sent yet, by case, in order."""
     ordinals = unsaid(unit, conversation_id=ctx.conversation_id, turn_id=turn_id, ordinals=state.get("parts", []))
-    parts = parts_of(unit, turn_id=turn_id, ordinals=ordinals, cases=state.get("part_cases", {}))
+    parts = parts_of(unit, ctx, turn_id=turn_id, ordinals=ordinals, cases=state.get("part_cases", {}))
     return [(case_id, list(group)) for case_id, group in groupby(parts, key=lambda part: part.case_id)]
 
 
@@ -72,7 +72,7 @@ def _task(
 ) -> DraftTask:
     conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
     case = cases.get(unit, case_id=case_id)
-    row = readings.get(unit, turn_id=turn_id, ordinal=state["reading"]) if "reading" in state else None
+    row = ctx.notes.reading(unit, turn_id=turn_id, ordinal=state["reading"]) if "reading" in state else None
     reading = IntentReading.model_validate(row.output) if row else IntentReading(act="other")
     return DraftTask(
         cues=[part.cue for part in parts],

@@ -10,7 +10,7 @@ from graphs.matter import SYSTEM_TRUST
 from graphs.state import TurnState
 from graphs.tasking import workflow_task
 from graphs.thinking import think
-from memory import evidence, readings
+from memory import evidence
 from memory.store import Unit
 from policies.words import CaseId, EvidenceId, TurnId
 
@@ -19,7 +19,7 @@ async def eligibility(state: TurnState, runtime: Runtime[TurnContext]) -> TurnSt
     """Decide the check that is due, one at a time until none is; each verdict is evidence of the case."""
     ctx = runtime.context
     turn_id, case_id, ordinal = TurnId(state["turn_id"]), CaseId(state["case_id"]), state["ordinal"]
-    before = await ctx.read(lambda unit: readings.get(unit, turn_id=turn_id, ordinal=ordinal))
+    before = await ctx.reading(turn_id=turn_id, ordinal=ordinal)
     if before is not None:
         # Run again: what was due then was due then, whatever the rows say since.
         if before.task == EligibilityTask.__name__:

@@ -8,6 +8,7 @@ from graphs.context import TurnContext
 from graphs.matter import load
 from graphs.state import TurnState
 from memory import audit, cases, conversations, handoffs, readings, timeline
+from memory.readings import Reading
 from memory.store import Unit
 from policies.words import CaseId, TurnId
 
@@ -18,7 +19,7 @@ async def escalate(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
     turn_id, case_id = TurnId(state["turn_id"]), CaseId(state["case_id"])
     reason = state.get("reason", "asked for a person")
 
-    def work(unit: Unit) -> int:
+    def work(unit: Unit) -> Reading:
         ordinal = _place(unit, turn_id, state["ordinal"])
         matter = load(unit, conversation_id=ctx.conversation_id, case_id=case_id, turn_id=turn_id)
         bundle = build(unit, ctx.house, matter, state, reason=reason)
@@ -38,7 +39,7 @@ async def escalate(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
         )
         conversations.set_status(unit, conversation_id=ctx.conversation_id, status="person")
         cases.set_status(unit, case_id=case_id, status="escalated")
-        readings.save(
+        cue = readings.save(
             unit,
             turn_id=turn_id,
             ordinal=ordinal,
@@ -71,9 +72,11 @@ async def escalate(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
             body={"queue": queue, "reason": reason, "score": score(bundle)},
             dedupe_key=f"handoff:{turn_id}",
         )
-        return ordinal
+        return cue
 
-    ordinal = await ctx.write(work)
+    cue = await ctx.write(work)
+    ctx.notes.keep(cue)
+    ordinal = cue.ordinal
     return {
         "ordinal": ordinal + 1,
         "parts": [*state.get("parts", []), ordinal],

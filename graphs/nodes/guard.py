@@ -9,8 +9,8 @@ from graphs.matter import approval_id_of, first_rule
 from graphs.reading import signals_of
 from graphs.recording import open_approval, write_decision
 from graphs.state import TurnState
-from memory import approvals, readings, receipts, requests
-from memory.requests import DecisionRow
+from memory import approvals, receipts, requests
+from memory.requests import DecisionRow, RequestRow
 from memory.store import Unit
 from policies.words import CaseId, Effect, RequestId, TurnId
 
@@ -22,20 +22,21 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     request_id = RequestId(state["request_id"])
 
     approval_id = approval_id_of(request_id)
+    answer = await ctx.reading(turn_id=turn_id, ordinal=state["cue"])
+    assert answer is not None  # noqa: S101  # workflow made it before the request
+    cue = Cue.model_validate(answer.output)
 
-    def gather(unit: Unit) -> tuple[requests.RequestRow, Cue, DecisionRow | None, bool, bool]:
+    def gather(unit: Unit) -> tuple[RequestRow, DecisionRow | None, bool, bool]:
         made = requests.decisions_of(unit, request_id=request_id)
-        cue = readings.get(unit, turn_id=turn_id, ordinal=state["cue"])
-        assert cue is not None  # noqa: S101  # workflow wrote it before the request
         return (
             requests.get_request(unit, request_id=request_id),
-            Cue.model_validate(cue.output),
             made[-1] if made else None,
             receipts.of_request(unit, request_id=request_id) is not None,
             approvals.of_request(unit, request_id=request_id) is not None,
         )
 
-    row, cue, made, begun, reserved_for_people = await ctx.read(gather)
+    proposed = ctx.notes.proposed.get(request_id)
+    row, made, begun, reserved_for_people = (proposed, None, False, False) if proposed else await ctx.read(gather)
     if reserved_for_people:
         return {"approval_id": approval_id, "next": "approve"}
     if begun:
@@ -63,12 +64,15 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         if judged.decision.effect is Effect.REQUIRE_APPROVAL and not asks:
             open_approval(unit, judged, ctx.house, ctx, turn_id, case_id)
 
+    if judged.decision.effect is Effect.ALLOW and not asks:
+        # On the record together with what act decides on fresh facts, before anything is called.
+        ctx.notes.later.append(decide)
+        return {"next": "act"}
+    ctx.notes.proposed.pop(request_id, None)
     await ctx.write(decide)
     if asks:
         return _ask(state, cue)
     match judged.decision.effect:
-        case Effect.ALLOW:
-            return {"next": "act"}
         case Effect.REQUIRE_APPROVAL:
             return {"approval_id": approval_id, "next": "approve"}
         case Effect.ESCALATE:

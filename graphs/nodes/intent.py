@@ -8,14 +8,15 @@ from agents.confirmation import read_withdrawal
 from agents.tasks import Entity, IntentReading, IntentTask, Question
 from graphs.agenda import Item, OpenCase, plan
 from graphs.context import TurnContext
-from graphs.judging import situation_of
-from graphs.matter import CANNOT, CUSTOMER_TRUST, RECENT, WITHDRAWAL, Matter, matter_of, turn_source
-from graphs.messages import of_turn
+from graphs.judging import trigger_of
+from graphs.matter import CANNOT, CUSTOMER_TRUST, RECENT, WITHDRAWAL, Matter, read_matter, turn_source
+from graphs.messages import said_in
 from graphs.reading import answer_of, signals
 from graphs.state import TurnState
 from graphs.thinking import think
 from memory import approvals, audit, cases, conversations, evidence, timeline
 from memory.approvals import Approval
+from memory.cases import Case
 from memory.store import Unit
 from policies.words import CaseId, EvidenceId, Json, Risk, TurnId
 
@@ -27,10 +28,16 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     """Read the message once; place it on its cases; escalate where policy's triggers say so."""
     ctx = runtime.context
     turn_id = TurnId(state["turn_id"])
-    said = await ctx.read(lambda unit: of_turn(unit, turn_id=turn_id))
-    matter = await matter_of(ctx, case_id=CaseId(state["case_id"]), turn_id=turn_id)
-    agenda = await ctx.read(lambda unit: cases.agenda(unit, conversation_id=ctx.conversation_id))
-    recent = await ctx.read(lambda unit: cases.last_journey(unit, conversation_id=ctx.conversation_id)) or ""
+    said = await said_in(ctx, turn_id=turn_id)
+
+    def gather(unit: Unit) -> tuple[Matter, list[Case], str]:
+        return (
+            read_matter(unit, ctx, case_id=CaseId(state["case_id"]), turn_id=turn_id),
+            cases.agenda(unit, conversation_id=ctx.conversation_id),
+            cases.last_journey(unit, conversation_id=ctx.conversation_id) or "",
+        )
+
+    matter, agenda, recent = await ctx.read(gather)
     ordered = sorted(agenda, key=lambda case: case.id != matter.case.id)
     task = IntentTask(
         text=said.text,
@@ -65,10 +72,7 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         "case_id": placed[0],
         "queue": [str(case_id) for case_id in placed[1:]],
     }
-    seats = await ctx.read(lambda unit: ctx.house.desk.seats(unit, case_id=placed[0], now=ctx.now))
-    trigger = seats.in_force.trigger(
-        await situation_of(ctx.house, ctx.conversation_id, placed[0], signals(reading, said.kinds, matter), ctx.now)
-    )
+    trigger = await trigger_of(ctx.house, ctx.conversation_id, placed[0], signals(reading, said.kinds, matter), ctx.now)
     if trigger is not None:
         await ctx.write(
             lambda unit: audit.append(

@@ -4,7 +4,7 @@ from langgraph.runtime import Runtime
 
 from agents.local.clauses import split_clauses
 from graphs.context import TurnContext
-from graphs.messages import of_turn
+from graphs.messages import said_in
 from graphs.state import TurnState
 from memory.lexical import content_stems
 from memory.retrieval import Scored
@@ -23,7 +23,7 @@ async def recall(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     Runs again when assurance rises. Before that, only this conversation and approved knowledge are in reach.
     """
     ctx = runtime.context
-    said = await ctx.read(lambda unit: of_turn(unit, turn_id=TurnId(state["turn_id"])))
+    said = await said_in(ctx, turn_id=TurnId(state["turn_id"]))
     allowed = ctx.house.playbook.passages_at(ctx.now)
     found: dict[str, Scored] = {}
     for question in questions_of(said.text) if allowed else []:

@@ -3,7 +3,7 @@
 from langgraph.runtime import Runtime
 
 from graphs.context import TurnContext
-from graphs.messages import of_turn
+from graphs.messages import said_in
 from graphs.state import TurnState
 from memory import audit
 from policies.words import CaseId, TurnId
@@ -16,7 +16,7 @@ async def screen(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     """Record what was found in the message; end the AI's part of it for danger to life."""
     ctx = runtime.context
     turn_id = TurnId(state["turn_id"])
-    found = await ctx.read(lambda unit: of_turn(unit, turn_id=turn_id))
+    found = await said_in(ctx, turn_id=turn_id)
     if found.kinds:
         await ctx.write(
             lambda unit: audit.append(

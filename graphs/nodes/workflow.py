@@ -8,6 +8,7 @@ from graphs.state import MAX_CALLS, TurnState
 from graphs.tasking import workflow_task
 from graphs.thinking import think
 from memory import cases, requests
+from memory.requests import RequestRow
 from memory.store import Unit
 from policies.canonical import is_canonical
 from policies.words import ActionRequest, CaseId, Provenance, RequestId, TurnId
@@ -19,6 +20,7 @@ async def workflow(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
     turn_id = TurnId(state["turn_id"])
     ordinal = state["ordinal"]
     task = await workflow_task(ctx, state)
+    is_new = await ctx.reading(turn_id=turn_id, ordinal=ordinal) is None
     cue = await think(
         ctx,
         turn_id=turn_id,
@@ -36,8 +38,10 @@ async def workflow(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
             return {**after, "reason": "proposed arguments that are no plain JSON", "next": "escalate"}
         if cue.kind == "confirm" and not _shows_its_details(ctx, task, cue):
             return {**after, "reason": "a confirmation that would not show what is confirmed", "next": "escalate"}
-        request_id = await _store(ctx, turn_id, CaseId(state["case_id"]), ordinal, cue, task)
-        return {**after, "request_id": request_id, "calls": state.get("calls", 0) + 1, "next": "guard"}
+        row = await _store(ctx, turn_id, CaseId(state["case_id"]), ordinal, cue, task)
+        if is_new:
+            ctx.notes.proposed[row.request.id] = row
+        return {**after, "request_id": row.request.id, "calls": state.get("calls", 0) + 1, "next": "guard"}
     if cue.kind == "escalate":
         return {**after, "reason": cue.reason or "workflow", "next": "escalate"}
     if cue.template not in ctx.house.playbook.voice.templates:
@@ -71,12 +75,12 @@ def _left_over(unit: Unit, ctx: TurnContext, done: set[str]) -> list[str]:
 
 async def _store(
     ctx: TurnContext, turn_id: TurnId, case_id: CaseId, ordinal: int, cue: Cue, task: WorkflowTask
-) -> RequestId:
+) -> RequestRow:
     """A request is a row before it is judged."""
     assert cue.call is not None  # noqa: S101  # the caller checked
     call = cue.call
     proposer = "authentication" if task.authentication.call == call else "workflow"
-    row = await ctx.write(
+    return await ctx.write(
         lambda unit: requests.save_request(
             unit,
             turn_id=turn_id,
@@ -97,4 +101,3 @@ async def _store(
             now=ctx.now,
         )
     )
-    return row.request.id

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 FILE = "meters.db"
-METERS = 1_000
+METERS = 9_999
 SCHEMA = """
 PRAGMA journal_mode=WAL;
 CREATE TABLE meters (id TEXT PRIMARY KEY, place TEXT NOT NULL, last_value INTEGER NOT NULL);
@@ -69,7 +69,7 @@ class Books:
 
 
 def build(directory: Path) -> None:
-    """Write books with a thousand meters that all stand at 0."""
+    """Write books with meters that all stand at 0."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / FILE).unlink(missing_ok=True)
     with closing(sqlite3.connect(directory / FILE)) as connection, connection:

@@ -77,6 +77,7 @@ TOOLS: Sequence[ToolSpec] = (
         returns="meter",
         reads_record="meter_id",
         summary="Look up meter {meter_id}",
+        examples=("which meter is M-0042", "look up my meter", "where does meter M-0007 hang"),
     ),
     ToolSpec(
         name="record_reading",
@@ -94,6 +95,7 @@ TOOLS: Sequence[ToolSpec] = (
         probe=probe_reading,
         settling_time=timedelta(seconds=1),
         summary="Store {value} for meter {meter_id}",
+        examples=("store 4021 for meter M-0042", "my meter shows 17", "take down what meter M-0003 reads"),
     ),
 )
 

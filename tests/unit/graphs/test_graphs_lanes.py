@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict, deque
 
-from graphs.lanes import Lanes
+from graphs.lanes import LocalLanes
 from policies.words import ConversationId
 
 A, B = ConversationId("a"), ConversationId("b")
@@ -37,7 +37,7 @@ class Work:
 
 async def test_p6_items_of_one_conversation_run_one_at_a_time_in_order():
     work = Work()
-    lanes = Lanes(work.run_next)
+    lanes = LocalLanes(work.run_next)
     for number in range(50):
         work.waiting[A].append(number)
         lanes.wake(A)
@@ -49,7 +49,7 @@ async def test_p6_items_of_one_conversation_run_one_at_a_time_in_order():
 
 async def test_p6_a_stuck_conversation_does_not_hold_up_another():
     work = Work()
-    lanes = Lanes(work.run_next)
+    lanes = LocalLanes(work.run_next)
     work.gate.clear()
     work.waiting[A].append(1)
     work.waiting[B].append(2)
@@ -64,7 +64,7 @@ async def test_p6_a_stuck_conversation_does_not_hold_up_another():
 
 async def test_no_wake_is_lost_while_a_lane_ends():
     work = Work()
-    lanes = Lanes(work.run_next)
+    lanes = LocalLanes(work.run_next)
     for number in range(200):
         work.waiting[A].append(number)
         lanes.wake(A)
@@ -76,7 +76,7 @@ async def test_no_wake_is_lost_while_a_lane_ends():
 
 async def test_closing_waits_for_what_is_in_hand_and_stops_what_does_not_end():
     work = Work()
-    lanes = Lanes(work.run_next)
+    lanes = LocalLanes(work.run_next)
     work.gate.clear()
     work.waiting[A].append(1)
     lanes.wake(A)

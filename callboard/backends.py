@@ -19,6 +19,7 @@ from memory.index import ChromaIndex, InMemoryIndex, VectorIndex
 from memory.sqlite_store import SqliteStore
 from memory.store import Store
 from memory.vectors import Embedder
+from policies.words import ConversationId
 
 logger = logging.getLogger("callboard.runtime")
 
@@ -105,8 +106,11 @@ async def open_postgres(settings: Settings, stack: AsyncExitStack) -> Backend:
     made: list[JobLanes] = []
 
     def open_lanes(run_next: RunNext) -> Lanes:
-        made.append(JobLanes(run_next, app))
+        made.append(JobLanes(run_next, app, has_work))
         return made[-1]
+
+    async def has_work(conversation_id: ConversationId) -> bool:
+        return await store.read(lambda unit: inbox.has_unfinished(unit, conversation_id=conversation_id))
 
     async def work(tick: Tick) -> None:
         await made[-1].work(

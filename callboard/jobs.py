@@ -39,10 +39,19 @@ Tick = Callable[[], Awaitable[None]]
 class JobLanes:
     """A process's way to the queue: it wakes conversations, and if told to, works."""
 
-    def __init__(self, run_next: RunNext, app: procrastinate.App) -> None:
-        """Bind the lanes; `app` is open, and stays the caller's."""
+    def __init__(
+        self, run_next: RunNext, app: procrastinate.App, has_work: Callable[[ConversationId], Awaitable[bool]]
+    ) -> None:
+        """Bind the lanes.
+
+        Args:
+            run_next: Runs the next item of a conversation.
+            app: The queue; open, and stays the caller's.
+            has_work: Whether a conversation has something in the inbox.
+        """
         self._run_next = run_next
         self._app = app
+        self._has_work = has_work
         self._waking: dict[ConversationId, set[asyncio.Task[None]]] = {}
         self._working: _Working | None = None
 
@@ -60,9 +69,11 @@ class JobLanes:
         task.add_done_callback(done)
 
     async def settle(self, conversation_id: ConversationId) -> None:
-        """Wait until no job of the conversation waits or is done."""
+        """Wait until nothing is left in the inbox of the conversation, and no job has it in hand."""
         await self._woken(conversation_id)
-        while await _lock_is_wanted(self._app, lock_of(conversation_id)):  # noqa: ASYNC110  it is a row, not an event
+        lock = lock_of(conversation_id)
+        # Rows, not events: nothing could be waited for but the next look.
+        while await _is_wanted(self._app, lock) or await self._has_work(conversation_id):  # noqa: ASYNC110
             await asyncio.sleep(SETTLE_S)
 
     async def work(
@@ -313,7 +324,7 @@ async def count_workers(pool: Pool, *, within_s: float) -> int:
     return int(row["number"]) if row else 0
 
 
-async def _lock_is_wanted(app: procrastinate.App, lock: str) -> bool:
+async def _is_wanted(app: procrastinate.App, lock: str) -> bool:
     row: dict[str, Any] = await app.connector.execute_query_one_async(
         "SELECT EXISTS (SELECT 1 FROM procrastinate_jobs "
         "WHERE lock = %(lock)s AND status IN ('todo', 'doing')) AS found",

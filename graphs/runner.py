@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from traceback import format_tb
 from typing import Any, cast
@@ -171,8 +172,10 @@ class Runner:
         return await self._house.store.read(lambda unit: _result(unit, turn_id))
 
     async def settle(self, conversation_id: ConversationId) -> None:
-        """Wait until nothing is in hand for a conversation."""
-        await self._lanes.settle(conversation_id)
+        """Wait until nothing is in hand for a conversation, or for as long as a caller waits for a turn elsewhere."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._wait_s):
+                await self._lanes.settle(conversation_id)
 
     async def dismiss(self, conversation_id: ConversationId) -> None:
         """Let go of a conversation whose person was erased: its run has no right to write any more."""

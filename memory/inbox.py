@@ -190,6 +190,12 @@ def unfinished(unit: Unit) -> list[ConversationId]:
     return [ConversationId(row["conversation_id"]) for row in unit.rows(statement)]
 
 
+def has_unfinished(unit: Unit, *, conversation_id: ConversationId) -> bool:
+    """Whether a conversation has something waiting or left running."""
+    left = (_TABLE.c.conversation_id == conversation_id) & _TABLE.c.state.in_(("waiting", "running"))
+    return unit.value(select(_TABLE.c.seq).where(left).limit(1)) is not None
+
+
 def get(unit: Unit, *, seq: int) -> InboxItem:
     """The item with this number.
 

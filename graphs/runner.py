@@ -258,7 +258,10 @@ class Runner:
                 self._waiting.add(ended)
                 try:
                     # Only now, with an ear open: what ends after this look is heard.
-                    current = await self._house.store.read(lambda unit: inbox.get(unit, seq=item.seq))
+                    current = await self._house.store.read(lambda unit: inbox.find(unit, seq=item.seq))
+                    if current is None:
+                        # Its person was erased meanwhile, by whatever process.
+                        raise Forgotten(Forgotten.__doc__)
                     if current.state not in {"waiting", "running"}:
                         break
                     await asyncio.wait([ended], timeout=self._relay.patience_s)

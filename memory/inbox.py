@@ -202,10 +202,16 @@ def get(unit: Unit, *, seq: int) -> InboxItem:
     Raises:
         RecordNotFound: There is none.
     """
-    row = unit.row(_TABLE, seq=seq)
-    if row is None:
+    found = find(unit, seq=seq)
+    if found is None:
         raise RecordNotFound("inbox item", str(seq))
-    return _item(unit, row)
+    return found
+
+
+def find(unit: Unit, *, seq: int) -> InboxItem | None:
+    """The item with this number, or None."""
+    row = unit.row(_TABLE, seq=seq)
+    return None if row is None else _item(unit, row)
 
 
 def by_key(unit: Unit, *, conversation_id: ConversationId, kind: ItemKind, dedupe_key: str) -> InboxItem | None:

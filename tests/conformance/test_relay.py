@@ -53,9 +53,9 @@ async def test_who_listens_to_a_conversation_hears_how_its_items_ended(ends: End
     with ends.there.listening(C1, heard.append):
         ends.here.tell(C2, Ended((7,)))
         ends.here.tell(C1, Ended((1, 2)))
-        ends.here.tell(C1, Ended(failed=True))
+        ends.here.tell(C1, Ended(problem="failed"))
         await _until(lambda: len(heard) == 2)
-    assert heard == [Ended((1, 2)), Ended(failed=True)]
+    assert heard == [Ended((1, 2)), Ended(problem="failed")]
     ends.here.tell(C1, Ended((3,)))
     with ends.there.listening(C2, heard.append):
         ends.here.tell(C2, Ended((4,)))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from callboard.commands import evaluating, playing, policy, privacy, proofs, records, serving
+from callboard.commands import databases, evaluating, playing, policy, privacy, proofs, records, serving
 from callboard.logs import configure_logging
 from callboard.output import (
     CANT_START,
@@ -46,6 +46,7 @@ def options(
 
 
 serving.register(app)
+databases.register(app)
 playing.register(app)
 records.register(app)
 proofs.register(app)

@@ -58,7 +58,7 @@ async def connect(settings: Settings) -> AsyncIterator[Api]:
     """Reach the Callboard of these settings.
 
     That is the one at `api_url` if it is set; else the process that holds the data directory; else, when nobody holds
-    it, one that lives in this process for as long as the connection.
+    it, and on Postgres, one that lives in this process for as long as the connection.
 
     Raises:
         DataDirectoryHeld: Its holder serves no API.
@@ -70,6 +70,9 @@ async def connect(settings: Settings) -> AsyncIterator[Api]:
             if settings.api_key is None:
                 raise SettingsInvalid("CALLBOARD_API_URL is set: set CALLBOARD_API_KEY too.")
             yield await _reach(stack, settings.api_url, settings.api_key.get_secret_value())
+            return
+        if settings.postgres_url:
+            yield await _open_here(stack, settings)
             return
         try:
             # Asked before the runtime is imported, which takes seconds that a running server has spent already.
@@ -87,7 +90,8 @@ async def _open_here(stack: AsyncExitStack, settings: Settings) -> Api:
     from callboard.api.app import create_app
     from callboard.runtime import Runtime
 
-    runtime = await stack.enter_async_context(Runtime.open(settings))
+    # Turns of others are left to the workers, if there are any.
+    runtime = await stack.enter_async_context(Runtime.open(settings, works="alone"))
     operator_key = secrets.token_urlsafe(32)
     # Whoever gives a key is who that key says, here as on a server.
     key = settings.api_key.get_secret_value() if settings.api_key is not None else operator_key

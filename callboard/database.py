@@ -18,6 +18,9 @@ from memory.postgres_store import DatabaseLimits, engine_of
 UPGRADE_LOCK = 4_137_702_561
 """Which advisory lock an upgrade takes: a number that nothing else is likely to take."""
 
+POOL_SIZE = 6
+"""Connections of one process for queue, checkpoints and vectors; two more listen."""
+
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 
 

@@ -1,4 +1,4 @@
-"""The demo: three conversations played to the end on the real runtime, in a directory of their own."""
+"""The demo: three conversations played to the end on the real runtime, on records of their own."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from callboard.api.models import ApprovalOut, CaseOut, DecisionOut, ReceiptOut
+from callboard.errors import SettingsInvalid
 from callboard.runtime import Runtime
 from callboard.settings import Settings
 from callboard.views import view_approval, view_case
 from graphs.results import InboundMessage, ReviewDecision, Reviewer, TurnResult
+from memory import conversations
+from memory.store import Unit
 from policies.words import ApprovalId, CaseId, ConversationId
 
 
@@ -130,21 +133,39 @@ class Audience:
 
 
 async def play(
-    directory: Path, *, playbook: Path, clock: Callable[[], datetime], new_id: Callable[[], str], audience: Audience
+    settings: Settings, *, clock: Callable[[], datetime], new_id: Callable[[], str], audience: Audience
 ) -> list[Played]:
-    """Play all scenes.
+    """Play all scenes. On Postgres by the workers that there are, else by this process.
 
     Args:
-        directory: Empty; records and systems of record are made there.
-        playbook: The retail playbook, whose customers the scenes name.
+        settings: Where records and systems of record are; they are made there, or fresh.
         clock: Gives the present moment, aware, UTC.
         new_id: Gives a fresh random id.
         audience: Who watches.
+
+    Raises:
+        SettingsInvalid: It was played on these records before.
     """
-    settings = Settings(data_dir=directory, playbook=playbook, openai_api_key=None, env="development", host="127.0.0.1")
-    async with Runtime.open(settings, clock=clock, new_id=new_id) as runtime:
+    async with Runtime.open(settings, clock=clock, new_id=new_id, works="alone") as runtime:
+        if await runtime.store.read(_was_played):
+            raise SettingsInvalid(
+                "The demo was played on these records before. Give it a fresh database and directory."
+            )
         began = clock()
         return [await _Stage(runtime, scene, audience, began).play() for scene in SCENES]
+
+
+def demo_settings(directory: Path, playbook: Path) -> Settings:
+    """Settings of a demo in a directory, whatever the environment says of models and addresses."""
+    return Settings(data_dir=directory, playbook=playbook, openai_api_key=None, env="development", host="127.0.0.1")
+
+
+def _conversation_of(scene: Scene) -> ConversationId:
+    return ConversationId(f"demo-{scene.name}")
+
+
+def _was_played(unit: Unit) -> bool:
+    return any(conversations.get(unit, conversation_id=_conversation_of(scene)) is not None for scene in SCENES)
 
 
 class _Stage:
@@ -152,7 +173,7 @@ class _Stage:
 
     def __init__(self, runtime: Runtime, scene: Scene, audience: Audience, began: datetime) -> None:
         self._runtime, self._scene, self._audience, self._began = runtime, scene, audience, began
-        self._played = Played(scene, ConversationId(f"demo-{scene.name}"), runtime.playbook.sheet.currency)
+        self._played = Played(scene, _conversation_of(scene), runtime.playbook.sheet.currency)
         self._cases: list[CaseId] = []
 
     async def play(self) -> Played:

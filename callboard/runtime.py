@@ -9,8 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import mkdtemp
+from typing import Literal
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from openai import AsyncOpenAI
 
 from agents.checks import AnswerChecks
@@ -19,10 +20,10 @@ from agents.local.sheets import Sheets
 from agents.reasoners.base import Reasoner
 from agents.reasoners.chat import ChatReasoner
 from agents.reasoners.fallback import FallbackReasoner
+from callboard.backends import Backend, open_embedded, open_postgres
 from callboard.errors import SystemsMissing
 from callboard.names import check_names
 from callboard.settings import Settings
-from graphs.checkpoints import Checkpoints
 from graphs.context import Clock, House
 from graphs.forgetting import Forgetting
 from graphs.nodes.act import act_with
@@ -30,14 +31,12 @@ from graphs.playbook import Playbook, load_playbook
 from graphs.policy_desk import PolicyDesk
 from graphs.runner import Runner
 from graphs.turn_graph import build_graph
-from memory import snapshots
-from memory.errors import CaseMemoryError, EmbedderMismatch
-from memory.index import ChromaIndex, InMemoryIndex, VectorIndex
+from memory import audit, snapshots
+from memory.errors import CaseMemoryError
 from memory.knowledge import passages_of
 from memory.retrieval import Retriever
-from memory.sqlite_store import SqliteStore
 from memory.store import Store, Unit
-from memory.vectors import Embedder, HashingEmbedder
+from memory.vectors import HashingEmbedder
 from policies.contents import PolicyContent, read_content
 from policies.words import Json
 from tools.gateway import Gateway
@@ -77,6 +76,7 @@ class Runtime:
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         reasoner: ReasonerFactory | None = None,
         checkpoint: Callable[[str], None] = lambda _: None,
+        works: Literal["yes", "no", "alone"] = "yes",
     ) -> AsyncIterator["Runtime"]:
         """Open everything and go on with what a crash or a shutdown left behind.
 
@@ -86,18 +86,21 @@ class Runtime:
             new_id: Gives a fresh random id.
             reasoner: Puts another reasoner behind the specialists than the settings say: recorded, scripted.
             checkpoint: Called with the name of each boundary of an effect; the crash tests stop the process there.
+            works: On Postgres: whether to run turns and do the clock's work, or to leave them to others; "alone": to
+                work only if nobody else does at the moment.
 
         Raises:
             NamesTaken: Another distribution owns one of our import names.
             PlaybookMistakes: The playbook can't be loaded.
             DataDirectoryHeld: Another process works on the data directory.
+            SchemaBehind: The Postgres database must be upgraded first.
             SystemsMissing: The playbook's systems of record aren't there.
         """
         check_names()
         playbook = load_playbook(settings.playbook)
         async with AsyncExitStack() as stack:
-            store = await SqliteStore.open(settings.data_dir, master_key=settings.master_key_bytes)
-            stack.push_async_callback(store.close)
+            backend = await (open_postgres if settings.postgres_url else open_embedded)(settings, stack)
+            store = backend.store
             content = read_content(settings.playbook)
             desk = PolicyDesk(playbook.name, playbook.tools.profiles(), playbook.policies, content.hash)
             adopts = settings.env == "development"
@@ -107,8 +110,7 @@ class Runtime:
             systems = await _open_systems(settings, playbook, clock())
             for system in systems.values():
                 stack.push_async_callback(system.close)
-            retriever = await _open_retriever(settings.data_dir / "index", playbook, stack)
-            checkpoints = await stack.enter_async_context(Checkpoints.open(settings.data_dir / "checkpoints.db"))
+            retriever = await _open_retriever(backend, playbook, stack)
             sheets = sheets_of(
                 playbook.journeys, playbook.voice, methods=playbook.verification, tools=list(playbook.tools)
             )
@@ -127,19 +129,16 @@ class Runtime:
                 systems=dict(systems),
                 clock=clock,
             )
-            runner = build_runner(house, saver=checkpoints.saver, new_id=new_id, checkpoint=checkpoint)
+            runner = build_runner(house, backend=backend, new_id=new_id, checkpoint=checkpoint)
             stack.push_async_callback(runner.close)
             forgetting = Forgetting(
                 house=house,
                 runner=runner,
-                stores={"checkpoints": checkpoints, "index": retriever},
+                stores={"checkpoints": backend.checkpoints, "index": retriever},
                 purge_within=timedelta(hours=settings.purge_within_h),
                 new_id=new_id,
             )
-            left = await runner.recover()
-            if left:
-                logger.info("going on with %d conversations that the last run left behind", left)
-            yield cls(
+            runtime = cls(
                 settings=settings,
                 store=store,
                 playbook=playbook,
@@ -150,6 +149,28 @@ class Runtime:
                 clock=clock,
                 new_id=new_id,
             )
+            if backend.queue is None:
+                left = await runner.recover()
+                if left:
+                    logger.info("going on with %d conversations that the last run left behind", left)
+            elif works == "yes" or (works == "alone" and not await backend.queue.count_workers()):
+                await backend.queue.work(runtime.tick)
+            yield runtime
+
+    async def tick(self) -> None:
+        """Do what time alone brings about: approvals expire, erasures are purged, audit chains are anchored."""
+        expired = await self.runner.expire_due()
+        if expired:
+            logger.info("%d approvals expired", expired)
+        purged = await self.forgetting.purge_due()
+        if purged:
+            logger.info("%d erasures purged", len(purged))
+        await self.anchor()
+
+    async def anchor(self) -> None:
+        """Anchor the audit chains that moved."""
+        now = self.clock()
+        await self.store.write(lambda unit: audit.anchor(unit, now=now))
 
     async def find_unready(self) -> list[str]:
         """The parts that don't answer; empty when all is well."""
@@ -161,7 +182,7 @@ class Runtime:
 
 
 def build_runner(
-    house: House, *, saver: BaseCheckpointSaver[str], new_id: Callable[[], str], checkpoint: Callable[[str], None]
+    house: House, *, backend: Backend, new_id: Callable[[], str], checkpoint: Callable[[str], None]
 ) -> Runner:
     """Wire the graph: the gateway behind its one door, the turn's state machine, the runner in front."""
     gateway = Gateway(
@@ -171,7 +192,14 @@ def build_runner(
         owner=f"{os.getpid()}-{new_id()}",
         checkpoint=checkpoint,
     )
-    return Runner(house=house, graph=build_graph(act_with(gateway), saver), new_id=new_id)
+    return Runner(
+        house=house,
+        graph=build_graph(act_with(gateway), backend.checkpoints.saver),
+        new_id=new_id,
+        open_lanes=backend.open_lanes,
+        relay=backend.relay,
+        wait_s=backend.wait_s,
+    )
 
 
 def _activate(
@@ -197,38 +225,32 @@ async def _open_systems(settings: Settings, playbook: Playbook, now: datetime) -
                 f"The systems of record of {playbook.title} should be in {directory}, and there is nothing. "
                 "Set CALLBOARD_SYSTEMS_DIR to where they are."
             )
-        # Built aside and moved into place, so that an interrupted start leaves nothing half-made behind.
-        draft = directory.with_name(f"{directory.name}.new")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        playbook.build_fixtures(draft, now=now)
-        draft.rename(directory)
+        _build_systems(directory, playbook, now)
     return await playbook.open_systems(directory)
 
 
-async def _open_retriever(directory: Path, playbook: Playbook, stack: AsyncExitStack) -> Retriever:
+def _build_systems(directory: Path, playbook: Playbook, now: datetime) -> None:
+    """Build the demo data aside and move it into place: an interrupted start leaves nothing half-made behind, and of
+    two processes that start at once one builds it for both."""
+    directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = Path(mkdtemp(prefix=f"{directory.name}.new-", dir=directory.parent))
+    try:
+        playbook.build_fixtures(draft, now=now)
+        draft.rename(directory)
+    except OSError:
+        if not directory.exists():
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+async def _open_retriever(backend: Backend, playbook: Playbook, stack: AsyncExitStack) -> Retriever:
     embedder = HashingEmbedder()
-    index = await _open_index(directory, embedder)
+    index = await backend.open_index(embedder)
     stack.push_async_callback(index.close)
     retriever = Retriever(embedder, index)
     await retriever.sync([passage for article in playbook.articles for passage in passages_of(article)])
     return retriever
-
-
-async def _open_index(directory: Path, embedder: Embedder) -> VectorIndex:
-    """The index in its directory; made anew where it can't be used, for it is derived from the articles."""
-    try:
-        return await ChromaIndex.open(directory, embedder=embedder)
-    except EmbedderMismatch:
-        logger.warning("the vector index is of another embedder; it is rebuilt")
-    except Exception as error:  # Chroma raises many kinds, from its own and from Rust.
-        logger.warning("the vector index can't be opened (%s); it is rebuilt", type(error).__name__)
-    shutil.rmtree(directory, ignore_errors=True)
-    try:
-        return await ChromaIndex.open(directory, embedder=embedder)
-    except Exception as error:
-        logger.warning("no vector index on disk (%s); it is kept in memory", type(error).__name__)
-        return InMemoryIndex()
 
 
 def _choose_reasoner(

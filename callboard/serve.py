@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -11,13 +12,12 @@ import uvicorn
 
 from callboard.api.access import Role
 from callboard.api.app import create_app
-from callboard.errors import CallboardError, UnsafeStart
+from callboard.errors import CallboardError, SettingsInvalid, UnsafeStart
 from callboard.keys import make_demo_keys, refuse_demo_keys
 from callboard.logs import configure_logging
 from callboard.operator import authenticator, lend_operator_key
 from callboard.runtime import Runtime
 from callboard.settings import Settings
-from memory import audit
 
 logger = logging.getLogger("callboard.serve")
 
@@ -56,9 +56,9 @@ async def serve(settings: Settings, *, demo: bool, announce: Announce) -> None:
     if demo and settings.env != "development":
         raise UnsafeStart("Demo keys are for development only. Start without --demo, or set CALLBOARD_ENV=development.")
     with _listen(settings) as sock:
-        async with Runtime.open(settings) as runtime:
+        async with Runtime.open(settings, works="yes" if settings.worker else "no") as runtime:
             keys = await _prepare_keys(runtime, demo=demo)
-            with lend_operator_key(settings.data_dir) as operator_key:
+            with _operator_key(settings) as operator_key:
                 app = create_app(runtime, authenticate=authenticator(runtime.store, operator_key=operator_key))
                 url = f"http://{_host_of(sock)}:{sock.getsockname()[1]}"
                 runtime.store.announce(url)
@@ -66,7 +66,7 @@ async def serve(settings: Settings, *, demo: bool, announce: Announce) -> None:
                 server = _Server(config)
                 server.announce = lambda: announce(url, keys)
                 await _run(server, sock, runtime)
-            await _anchor(runtime)
+            await runtime.anchor()
 
 
 async def _prepare_keys(runtime: Runtime, *, demo: bool) -> dict[Role, str]:
@@ -79,19 +79,56 @@ async def _prepare_keys(runtime: Runtime, *, demo: bool) -> dict[Role, str]:
     return await runtime.store.write(lambda unit: make_demo_keys(unit, now=now))
 
 
+async def work(settings: Settings, *, announce: Callable[[], None]) -> None:
+    """Run turns that others take, until SIGINT or SIGTERM; what is in hand then is finished or handed back.
+
+    Args:
+        settings: The database, and everything the runtime needs.
+        announce: Told when it works.
+
+    Raises:
+        SettingsInvalid: There is no Postgres database to work on.
+        CallboardError: As `Runtime.open`.
+    """
+    configure_logging(settings.log_level)
+    if not settings.postgres_url:
+        raise SettingsInvalid(
+            "CALLBOARD_DATABASE_URL: a worker needs the Postgres database of the servers it works for. "
+            "Without one, callboard serve runs its turns itself."
+        )
+    async with Runtime.open(settings, works="yes"):
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopped.set)
+        announce()
+        await stopped.wait()
+
+
 async def _run(server: _Server, sock: socket.socket, runtime: Runtime) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _stop, server)
-    timer = asyncio.create_task(_tick(runtime))
+    # On Postgres the queue brings the clock's work to one of those who work.
+    timers = [] if runtime.settings.postgres_url else [asyncio.create_task(_keep_time(runtime))]
     try:
         await server.serve(sockets=[sock])
     finally:
-        timer.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await timer
+        for timer in timers:
+            timer.cancel()
+        await asyncio.gather(*timers, return_exceptions=True)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+
+
+@contextlib.contextmanager
+def _operator_key(settings: Settings) -> Iterator[str]:
+    """The command line's key for this server. On Postgres it needs none: it opens the records itself."""
+    if settings.postgres_url:
+        yield secrets.token_urlsafe(32)
+        return
+    with lend_operator_key(settings.data_dir) as key:
+        yield key
 
 
 def _stop(server: _Server) -> None:
@@ -100,25 +137,13 @@ def _stop(server: _Server) -> None:
     server.should_exit = True
 
 
-async def _tick(runtime: Runtime) -> None:
-    """What time alone brings about: approvals expire, erasures are purged, audit chains are anchored."""
+async def _keep_time(runtime: Runtime) -> None:
     while True:
         await asyncio.sleep(runtime.settings.timer_s)
         try:
-            expired = await runtime.runner.expire_due()
-            if expired:
-                logger.info("%d approvals expired", expired)
-            purged = await runtime.forgetting.purge_due()
-            if purged:
-                logger.info("%d erasures purged", len(purged))
-            await _anchor(runtime)
+            await runtime.tick()
         except Exception:  # The next tick tries again; without this one failure would end all of them.
             logger.exception("the timer failed")
-
-
-async def _anchor(runtime: Runtime) -> None:
-    now = runtime.clock()
-    await runtime.store.write(lambda unit: audit.anchor(unit, now=now))
 
 
 def _listen(settings: Settings) -> socket.socket:

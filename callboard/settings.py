@@ -33,7 +33,24 @@ class Settings(BaseSettings):
     """`development` allows demo keys and demo data and listens on this machine only; anything served to others is
     `production`."""
     data_dir: Path = Path("data")
-    """Where Callboard keeps its records, keys and index. One process at a time."""
+    """Where Callboard keeps its records, keys and index. One process at a time, but on Postgres."""
+    database_url: SecretStr | None = None
+    """`postgresql://…` keeps records, checkpoints, queue and vectors in Postgres, for any number of processes; in the
+    data directory when empty."""
+    database_connections: Annotated[int, Field(ge=2, le=500)] = 10
+    """On Postgres: how many transactions of one process run at once; it opens up to 8 connections more."""
+    database_statement_timeout_s: Annotated[float, Field(gt=0, le=600)] = 15.0
+    """On Postgres: how long, in seconds, one statement may take."""
+    database_lock_timeout_s: Annotated[float, Field(gt=0, le=600)] = 5.0
+    """On Postgres: how long, in seconds, one statement waits for a lock, and a transaction may stand still."""
+    worker: bool = True
+    """On Postgres: whether `callboard serve` also runs turns, or leaves them all to `callboard worker`."""
+    worker_turns: Annotated[int, Field(ge=1, le=1000)] = 20
+    """On Postgres: how many turns one process runs at once."""
+    takeover_s: Annotated[float, Field(ge=1, le=600)] = 5.0
+    """On Postgres: after how many seconds without a sign of life another worker takes a worker's turns over."""
+    wait_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """On Postgres: how long, in seconds, a request waits for a turn that another process runs."""
     playbook: Path = DEFAULT_PLAYBOOK
     """The folder of the business that is served."""
     systems_dir: Path | None = None
@@ -80,6 +97,21 @@ class Settings(BaseSettings):
                 raise ValueError("it takes 32 bytes in base64, as `openssl rand -base64 32` prints them")
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _database_is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("it takes postgresql://user:password@host/database, or nothing for the data directory")
+        return value
+
+    @model_validator(mode="after")
+    def _one_key_for_all_processes(self) -> "Settings":
+        if self.env == "production" and self.database_url is not None and self.master_key is None:
+            raise ValueError(
+                "on Postgres several processes share one master key; set CALLBOARD_MASTER_KEY, the same for all of them"
+            )
+        return self
+
     @model_validator(mode="after")
     def _development_stays_on_this_machine(self) -> "Settings":
         if self.env == "development" and self.host not in LOOPBACK:
@@ -93,6 +125,12 @@ class Settings(BaseSettings):
     def master_key_bytes(self) -> bytes | None:
         """The master key, if it was given here."""
         return base64.b64decode(self.master_key.get_secret_value()) if self.master_key else None
+
+    @property
+    def postgres_url(self) -> str:
+        """The database's URL, empty for none."""
+        url = self.database_url.get_secret_value() if self.database_url else ""
+        return url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url
 
     @property
     def systems_directory(self) -> Path:

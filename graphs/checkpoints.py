@@ -1,10 +1,10 @@
-"""Checkpoints of waiting turns in a file of their own: disposable, for rows are the truth and a turn is rebuilt."""
+"""Checkpoints of waiting turns: disposable, for rows are the truth and a turn is rebuilt from them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import aiosqlite
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -19,8 +19,23 @@ _TRIES: Final = 50
 _PAUSE_S: Final = 0.1
 
 
-class Checkpoints:
+class Checkpoints(Protocol):
     """The saver, and what it takes to leave no byte of a deleted thread."""
+
+    @property
+    def saver(self) -> BaseCheckpointSaver[str]:
+        """LangGraph's saver; it keeps plain values only."""
+
+    async def purge(self, threads: Sequence[str]) -> dict[str, Json]:
+        """Leave nothing of these threads and of deleted ones; what was done, for the receipt.
+
+        Raises:
+            StoreUnavailable: The database is in use all the time, or refused.
+        """
+
+
+class SqliteCheckpoints:
+    """Checkpoints in a file of their own."""
 
     def __init__(self, saver: BaseCheckpointSaver[str], connection: aiosqlite.Connection) -> None:
         self.saver = saver
@@ -28,7 +43,7 @@ class Checkpoints:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, file: Path) -> AsyncIterator["Checkpoints"]:
+    async def open(cls, file: Path) -> AsyncIterator["SqliteCheckpoints"]:
         """Open the file, made if it isn't there, with weaker durability than the records have."""
         async with aiosqlite.connect(file) as connection:
             await connection.execute("PRAGMA secure_delete=ON")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from policies.words import ConversationId
 
@@ -9,8 +10,24 @@ RunNext = Callable[[ConversationId], Awaitable[bool]]
 """Runs the next item of a conversation. False if there was none."""
 
 
-class Lanes:
-    """Workers that live as long as their conversation has work. One process; across processes the epoch fences."""
+class Lanes(Protocol):
+    """Who runs a conversation's items, one at a time. Should two ever run at once, the epoch fences one of them."""
+
+    def wake(self, conversation_id: ConversationId) -> None:
+        """Say that a conversation has work. What was written before this call is seen."""
+
+    async def settle(self, conversation_id: ConversationId) -> None:
+        """Wait until nothing is in hand for a conversation."""
+
+    async def close(self, *, patience_s: float) -> None:
+        """Begin nothing more, and let what is in hand finish, for a while; then stop it. Items stay in the inbox."""
+
+
+OpenLanes = Callable[[RunNext], Lanes]
+
+
+class LocalLanes:
+    """Workers that live as long as their conversation has work, all in this process."""
 
     def __init__(self, run_next: RunNext) -> None:
         self._run_next = run_next

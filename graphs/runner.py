@@ -3,18 +3,22 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from traceback import format_tb
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphDrained
+from langgraph.runtime import RunControl
 from langgraph.types import Command
 
 from graphs.context import House, TurnContext
 from graphs.errors import Forgotten, NotWithPerson, RunnerClosed, TurnFailed, TurnNotFound
-from graphs.lanes import Lanes
+from graphs.lanes import LocalLanes, OpenLanes
 from graphs.last_resort import give_up
 from graphs.parking import park
+from graphs.relay import Ended, Event, LocalRelay, Relay
 from graphs.results import ApprovalState, InboundMessage, Progress, ReviewDecision, Reviewer, TurnResult
 from graphs.reviewing import answer, note_end, state_of, take_back
 from graphs.state import TurnState
@@ -26,6 +30,7 @@ from memory.errors import FencedOut
 from memory.inbox import InboxItem
 from memory.store import Unit
 from memory.turns import Turn
+from policies.engine import PolicyEngine
 from policies.words import ApprovalId, CaseId, ConversationId, TurnId
 
 log = logging.getLogger("callboard.runner")
@@ -33,27 +38,44 @@ log = logging.getLogger("callboard.runner")
 ATTEMPTS = 3
 """How often a turn is begun before it goes to a person: twice after a crash or a failing store."""
 
+DRAIN_S = 5.0
+"""How long, in seconds, a turn that is told to stop may take for the step it is at; a call in it has its time-out."""
+
 THREADS = 8
 """How often one turn may go on in a fresh thread; each needs a person's answer or facts that moved."""
 
 
 class Runner:
-    """Runs the turns of this process's conversations, each conversation in its own lane."""
+    """Takes messages and says what becomes of them; runs turns, each conversation in its own lane."""
 
-    def __init__(self, *, house: House, graph: TurnGraph, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        *,
+        house: House,
+        graph: TurnGraph,
+        new_id: Callable[[], str],
+        open_lanes: OpenLanes = LocalLanes,
+        relay: Relay | None = None,
+        wait_s: float | None = None,
+    ) -> None:
         """Bind the runner.
 
         Args:
             house: What all turns share.
             graph: The compiled turn.
             new_id: Gives a fresh random id.
+            open_lanes: Makes the lanes that turns run in, here or elsewhere; in this process by default.
+            relay: Brings notice of turns that run elsewhere; of this process's by default.
+            wait_s: How long, in seconds, a caller waits for a turn that runs elsewhere; None for as long as it takes.
         """
         self._house = house
         self._graph = graph
         self._new_id = new_id
-        self._lanes = Lanes(self._run_next)
-        self._waiting: dict[ConversationId, dict[int, list[asyncio.Future[None]]]] = {}
-        self._listeners: dict[ConversationId, list[asyncio.Queue[Progress]]] = {}
+        self._lanes = open_lanes(self._run_next)
+        self._relay = relay or LocalRelay()
+        self._wait_s = wait_s
+        self._waiting: set[asyncio.Future[Ended]] = set()
+        self._controls: set[RunControl] = set()
         self._closed = False
         self._versions = {
             "graph": GRAPH_VERSION,
@@ -73,23 +95,27 @@ class Runner:
     async def stream(self, message: InboundMessage) -> AsyncIterator[Progress]:
         """The same, told step by step; ends with the result. Raises as `handle`."""
         heard: asyncio.Queue[Progress] = asyncio.Queue()
-        listeners = self._listeners.setdefault(message.conversation_id, [])
-        listeners.append(heard)
+
+        def hear(event: Event) -> None:
+            if isinstance(event, Progress):
+                heard.put_nowait(event)
+
         begun: list[asyncio.Task[Any]] = []
         try:
-            item = await self._take(message)
-            outcome = asyncio.create_task(self._outcome_of(item))
-            begun.append(outcome)
-            while not outcome.done() or not heard.empty():
-                step = asyncio.create_task(heard.get())
-                begun[1:] = [step]
-                await asyncio.wait({step, outcome}, return_when=asyncio.FIRST_COMPLETED)
-                if step.done():
-                    yield step.result()
-                else:
-                    step.cancel()
-                    if heard.empty():
-                        break
+            with self._relay.listening(message.conversation_id, hear, to_progress=True):
+                item = await self._take(message)
+                outcome = asyncio.create_task(self._outcome_of(item))
+                begun.append(outcome)
+                while not outcome.done() or not heard.empty():
+                    step = asyncio.create_task(heard.get())
+                    begun[1:] = [step]
+                    await asyncio.wait({step, outcome}, return_when=asyncio.FIRST_COMPLETED)
+                    if step.done():
+                        yield step.result()
+                    else:
+                        step.cancel()
+                        if heard.empty():
+                            break
             result = await outcome
             for text in result.parts:
                 yield Progress(result.turn_id, "reply", text=text)
@@ -98,9 +124,6 @@ class Runner:
             # Whoever listened may be gone in the middle; the turn goes on without them.
             for task in begun:
                 task.cancel()
-            listeners.remove(heard)
-            if not listeners:
-                self._listeners.pop(message.conversation_id, None)
 
     async def decide(self, approval_id: ApprovalId, decision: ReviewDecision, reviewer: Reviewer) -> ApprovalState:
         """Take a person's answer. Waits for nothing: the turn goes on in its lane.
@@ -150,12 +173,14 @@ class Runner:
         return await self._house.store.read(lambda unit: _result(unit, turn_id))
 
     async def settle(self, conversation_id: ConversationId) -> None:
-        """Wait until nothing is in hand for a conversation."""
-        await self._lanes.settle(conversation_id)
+        """Wait until nothing is in hand for a conversation, or for as long as a caller waits for a turn elsewhere."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._wait_s):
+                await self._lanes.settle(conversation_id)
 
     async def dismiss(self, conversation_id: ConversationId) -> None:
         """Let go of a conversation whose person was erased: its run has no right to write any more."""
-        self._release(conversation_id, [], Forgotten(Forgotten.__doc__))
+        self._relay.tell(conversation_id, Ended(problem="forgotten"))
         await self.settle(conversation_id)
 
     async def recover(self) -> int:
@@ -181,11 +206,20 @@ class Runner:
         return len(expired)
 
     async def close(self, *, patience_s: float = 10.0) -> None:
-        """Take no more messages and let what is in hand finish. What doesn't is found by `recover`."""
+        """Take no more messages and let what is in hand finish.
+
+        What doesn't finish in time stops after the step it is at and goes back to the inbox, where `recover` or another
+        process finds it.
+        """
         self._closed = True
-        await self._lanes.close(patience_s=patience_s)
-        for conversation_id in list(self._waiting):
-            self._release(conversation_id, [], RunnerClosed(RunnerClosed.__doc__))
+        closing = asyncio.create_task(self._lanes.close(patience_s=patience_s + DRAIN_S))
+        await asyncio.wait([closing], timeout=patience_s)
+        for control in self._controls:
+            control.request_drain()
+        await closing
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_exception(RunnerClosed(RunnerClosed.__doc__))
 
     async def _take(self, message: InboundMessage) -> InboxItem:
         if self._closed:
@@ -207,20 +241,38 @@ class Runner:
         return item
 
     async def _outcome_of(self, item: InboxItem) -> TurnResult:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = self._waiting.setdefault(item.conversation_id, {})
-        waiting.setdefault(item.seq, []).append(future)
-        try:
-            current = await self._house.store.read(lambda unit: inbox.get(unit, seq=item.seq))
-            if current.state in {"waiting", "running"}:
-                await future
-                current = await self._house.store.read(lambda unit: inbox.get(unit, seq=item.seq))
-        finally:
-            waiting[item.seq].remove(future)
-            if not waiting[item.seq]:
-                del waiting[item.seq]
-            if not waiting:
-                self._waiting.pop(item.conversation_id, None)
+        """Wait until an item has been dealt with, here or elsewhere.
+
+        Raises:
+            TurnFailed: It can't be run now, or not soon enough to wait for it.
+        """
+        loop = asyncio.get_running_loop()
+        until = None if self._wait_s is None else loop.time() + self._wait_s
+        while True:
+            ended: asyncio.Future[Ended] = loop.create_future()
+
+            def hear(event: Event, ended: asyncio.Future[Ended] = ended) -> None:
+                if isinstance(event, Ended) and (not event.seqs or item.seq in event.seqs) and not ended.done():
+                    ended.set_result(event)
+
+            with self._relay.listening(item.conversation_id, hear):
+                self._waiting.add(ended)
+                try:
+                    # Only now, with an ear open: what ends after this look is heard.
+                    current = await self._house.store.read(lambda unit: inbox.find(unit, seq=item.seq))
+                    if current is None:
+                        # Its person was erased meanwhile, by whatever process.
+                        raise Forgotten(Forgotten.__doc__)
+                    if current.state not in {"waiting", "running"}:
+                        break
+                    await asyncio.wait([ended], timeout=self._relay.patience_s)
+                finally:
+                    self._waiting.discard(ended)
+            problem = ended.result().problem if ended.done() else ""
+            if problem == "forgotten":
+                raise Forgotten(Forgotten.__doc__)
+            if problem or (until is not None and loop.time() > until):
+                raise TurnFailed(TurnFailed.__doc__)
         if current.turn_id is None:
             raise TurnNotFound(TurnNotFound.__doc__)
         return await self.result(current.turn_id)
@@ -233,17 +285,25 @@ class Runner:
             items, epoch = await self._house.store.write(partial(self._claim, conversation_id=conversation_id))
             if not items:
                 return False
-            await self._run_or_give_up(TurnContext(self._house, conversation_id, epoch), items)
+            ctx = TurnContext(self._house, conversation_id, epoch)
+            try:
+                await self._run_or_give_up(ctx, items)
+            except (asyncio.CancelledError, GraphDrained):
+                # Shutting down. Whoever comes next goes on at once, and it doesn't count as a failed attempt.
+                await asyncio.shield(ctx.write(lambda unit: inbox.release(unit, seqs=[item.seq for item in items])))
+                raise
         except FencedOut:
             log.warning("another run has taken over conversation %s", conversation_id)
+            return False
+        except GraphDrained:
             return False
         except Exception as error:
             # Nothing could be written about it: the items stay in the inbox for `recover`, whoever waits is told,
             # also for what came behind them: this lane doesn't come to it now.
             log.error("conversation %s can't be run now: %s", conversation_id, type(error).__name__)
-            self._release(conversation_id, [], TurnFailed(TurnFailed.__doc__))
+            self._relay.tell(conversation_id, Ended(problem="failed"))
             return False
-        self._release(conversation_id, [item.seq for item in items])
+        self._relay.tell(conversation_id, Ended(tuple(item.seq for item in items)))
         return True
 
     def _claim(self, unit: Unit, *, conversation_id: ConversationId) -> tuple[list[InboxItem], int]:
@@ -262,7 +322,7 @@ class Runner:
             try:
                 await self._run(ctx, items)
                 return
-            except FencedOut:
+            except (FencedOut, GraphDrained):
                 raise
             except Exception as error:
                 ctx.notes.forget()
@@ -275,18 +335,6 @@ class Runner:
                 if attempt >= ATTEMPTS:
                     await give_up(ctx, items, error, self._new_id)
 
-    def _release(self, conversation_id: ConversationId, seqs: Sequence[int], problem: Exception | None = None) -> None:
-        """Let those go on who wait for these items, or for any of the conversation's where none is named."""
-        waiting = self._waiting.get(conversation_id, {})
-        for seq in seqs or list(waiting):
-            for future in waiting.get(seq, []):
-                if future.done():
-                    continue
-                if problem is None:
-                    future.set_result(None)
-                else:
-                    future.set_exception(problem)
-
     async def _run(self, ctx: TurnContext, items: list[InboxItem]) -> None:
         first = items[0]
         match first.kind:
@@ -298,7 +346,8 @@ class Runner:
                         turn_id=turn_id,
                         conversation_id=ctx.conversation_id,
                         item_seqs=[item.seq for item in items],
-                        versions={**self._versions, "policy": self._house.desk.latest.version},
+                        # Asked anew: another process may have brought another into force.
+                        versions={**self._versions, "policy": self._in_force(unit, ctx).version},
                         now=ctx.now,
                     )
                 )
@@ -359,21 +408,30 @@ class Runner:
         state: TurnState = {} if isinstance(start, Command) else {**start}
         waits_for: ApprovalId | None = None
         self._tell(ctx.conversation_id, Progress(turn.id, "started"))
-        async for chunk in self._graph.astream(
-            start,
-            _config(turn, thread, is_new=not isinstance(start, Command)),
-            context=ctx,
-            durability="exit",
-            stream_mode="updates",
-        ):
-            update = cast(dict[str, Any], chunk)
-            if interrupts := update.get("__interrupt__"):
-                waits_for = ApprovalId(interrupts[0].value["approval_id"])
-                continue
-            for node, changed in update.items():
-                state.update(changed)
-                self._tell(ctx.conversation_id, Progress(turn.id, "node", node=node))
+        control = RunControl()
+        self._controls.add(control)
+        try:
+            async for chunk in self._graph.astream(
+                start,
+                _config(turn, thread, is_new=not isinstance(start, Command)),
+                context=ctx,
+                control=control,
+                durability="exit",
+                stream_mode="updates",
+            ):
+                update = cast(dict[str, Any], chunk)
+                if interrupts := update.get("__interrupt__"):
+                    waits_for = ApprovalId(interrupts[0].value["approval_id"])
+                    continue
+                for node, changed in update.items():
+                    state.update(changed)
+                    self._tell(ctx.conversation_id, Progress(turn.id, "node", node=node))
+        finally:
+            self._controls.discard(control)
         return state, waits_for
+
+    def _in_force(self, unit: Unit, ctx: TurnContext) -> PolicyEngine:
+        return self._house.desk.seats(unit, case_id=None, now=ctx.now).in_force
 
     async def _can_resume(self, turn: Turn) -> bool:
         if turn.versions.get("graph") != GRAPH_VERSION:
@@ -391,8 +449,7 @@ class Runner:
             await saver.adelete_thread(_thread_id(turn, thread))
 
     def _tell(self, conversation_id: ConversationId, progress: Progress) -> None:
-        for listener in self._listeners.get(conversation_id, []):
-            listener.put_nowait(progress)
+        self._relay.tell(conversation_id, progress)
 
 
 def _fresh(turn: Turn) -> TurnState:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from memory.errors import DataDirectoryHeld
@@ -46,32 +47,43 @@ class DataDirectory:
 
     def master_key(self) -> bytes:
         """The key in `master.key`, made at first use (mode 0600)."""
-        path = self.path / "master.key"
-        try:
-            key = path.read_bytes()
-        except FileNotFoundError:
-            # Written aside and linked into place: a crash leaves either no key or a whole one.
-            key = os.urandom(KEY_BYTES)
-            draft = self.path / "master.key.new"
-            draft.unlink(missing_ok=True)
-            file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                os.write(file, key)
-                os.fsync(file)
-            finally:
-                os.close(file)
-            draft.rename(path)
-            directory = os.open(self.path, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
-        return key
+        return _master_key(self.path)
+
+    @staticmethod
+    def shared_master_key(path: Path) -> bytes:
+        """The same for a directory that nobody holds, made if it isn't there (mode 0700)."""
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return _master_key(path)
 
     def release(self) -> None:
         """Let another process in."""
         os.ftruncate(self._lock, 0)
         os.close(self._lock)
+
+
+def _master_key(directory: Path) -> bytes:
+    path = directory / "master.key"
+    with suppress(FileNotFoundError):
+        return path.read_bytes()
+    # Written aside and linked into place: a crash leaves either no key or a whole one, and of two processes that make
+    # one at once both get the first.
+    draft = directory / f"master.key.{os.getpid()}"
+    draft.unlink(missing_ok=True)
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(file, os.urandom(KEY_BYTES))
+        os.fsync(file)
+    finally:
+        os.close(file)
+    with suppress(FileExistsError):
+        path.hardlink_to(draft)
+    draft.unlink()
+    opened = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+    return path.read_bytes()
 
 
 def _read_holder(lock: int) -> tuple[int | None, str | None]:

@@ -190,16 +190,28 @@ def unfinished(unit: Unit) -> list[ConversationId]:
     return [ConversationId(row["conversation_id"]) for row in unit.rows(statement)]
 
 
+def has_unfinished(unit: Unit, *, conversation_id: ConversationId) -> bool:
+    """Whether a conversation has something waiting or left running."""
+    left = (_TABLE.c.conversation_id == conversation_id) & _TABLE.c.state.in_(("waiting", "running"))
+    return unit.value(select(_TABLE.c.seq).where(left).limit(1)) is not None
+
+
 def get(unit: Unit, *, seq: int) -> InboxItem:
     """The item with this number.
 
     Raises:
         RecordNotFound: There is none.
     """
-    row = unit.row(_TABLE, seq=seq)
-    if row is None:
+    found = find(unit, seq=seq)
+    if found is None:
         raise RecordNotFound("inbox item", str(seq))
-    return _item(unit, row)
+    return found
+
+
+def find(unit: Unit, *, seq: int) -> InboxItem | None:
+    """The item with this number, or None."""
+    row = unit.row(_TABLE, seq=seq)
+    return None if row is None else _item(unit, row)
 
 
 def by_key(unit: Unit, *, conversation_id: ConversationId, kind: ItemKind, dedupe_key: str) -> InboxItem | None:

@@ -85,5 +85,19 @@ def empty(url: str) -> None:
         connection.execute(EMPTY)
 
 
+def rows_of(url: str) -> dict[str, str]:
+    """Every table's rows as text, those of checkpoints and queue too; bytes that are text are read as such."""
+    import psycopg
+
+    found = {}
+    with psycopg.connect(url, autocommit=True) as connection:
+        names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        connection.execute("SET bytea_output = 'escape'")
+        for (name,) in names:
+            rows = connection.execute(f'SELECT one::text FROM "{name}" AS one'.encode()).fetchall()
+            found[name] = "\n".join(row for (row,) in rows)
+    return found
+
+
 NewDatabase = Callable[[], str]
 """Makes an empty database without a schema; its URL."""

@@ -12,6 +12,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import SecretStr
+
 from agents import company
 from agents.local.sheets import Sheets
 from callboard import runtime as composition
@@ -209,14 +211,18 @@ async def opened(
     reasoner: ReasonerFactory | None = None,
     checkpoint: Callable[[str], None] = lambda _: None,
     numbers: Any = None,
+    database: str = "",
+    **settings: Any,
 ) -> AsyncIterator[TestHouse]:
-    """A house in this directory; opened again it goes on with what is there."""
+    """A house in this directory, or this Postgres database; opened again it goes on with what is there."""
     clock = clock or Clock()
     systems = directory / "systems"
     if template is not None and not systems.exists():
         shutil.copytree(fixtures(template), systems)
+    if database:
+        settings = {"database_url": SecretStr(database), "takeover_s": 1.0, "database_connections": 4, **settings}
     async with Runtime.open(
-        Settings(data_dir=directory), clock=clock, reasoner=reasoner, checkpoint=checkpoint
+        Settings(data_dir=directory, **settings), clock=clock, reasoner=reasoner, checkpoint=checkpoint
     ) as runtime:
         yield TestHouse(runtime, clock, directory, numbers or count(1))
 

@@ -56,16 +56,19 @@ def demo(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Play three conversations to the end; exit code 1 if one ends otherwise than it should."""
+    """Play three conversations to the end; exit code 1 if one ends otherwise than it should.
+
+    In a directory of its own, or on the Postgres database and the data directory of the settings, which must be fresh.
+    """
     import tempfile
     import uuid
     from datetime import UTC, datetime
 
     from rich.console import Console
 
-    from callboard.demo import Audience, play
+    from callboard.demo import Audience, demo_settings, play
     from callboard.errors import SettingsInvalid
-    from callboard.settings import DEFAULT_PLAYBOOK
+    from callboard.settings import DEFAULT_PLAYBOOK, read_settings
     from callboard.stage import StageLight
     from policies.sentences import format_money
     from policies.words import Money
@@ -74,12 +77,17 @@ def demo(
         raise SettingsInvalid(f"{keep} is not empty; the demo wants a directory of its own.")
     console = Console()
     options: Options = context.obj
+    given = read_settings(**options.as_settings())
+    if keep is not None and given.postgres_url:
+        raise SettingsInvalid("On Postgres the demo keeps everything in the database and the data directory anyway.")
     with ExitStack() as stack:
-        directory = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="callboard-demo-")))
+        if given.postgres_url:
+            directory = given.data_dir
+        else:
+            directory = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="callboard-demo-")))
         played = asyncio.run(
             play(
-                directory,
-                playbook=Path(options.playbook) if options.playbook else DEFAULT_PLAYBOOK,
+                demo_settings(directory, Path(options.playbook) if options.playbook else DEFAULT_PLAYBOOK),
                 clock=lambda: datetime.now(UTC),
                 new_id=lambda: uuid.uuid4().hex,
                 audience=Audience() if as_json else StageLight(console),

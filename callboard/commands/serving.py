@@ -1,4 +1,4 @@
-"""`callboard serve`: the API on a socket, and what to try first."""
+"""`callboard serve` and `callboard worker`: the API on a socket, and what runs turns beside it."""
 
 import asyncio
 import json
@@ -14,8 +14,9 @@ if TYPE_CHECKING:  # Imported by the command itself when it runs; help needs non
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command()(serve)
+    app.command()(worker)
 
 
 def serve(
@@ -37,6 +38,31 @@ def serve(
         typer.echo(announcement(url, keys) if as_json else welcome(url, keys))
 
     asyncio.run(serve_until_stopped(settings, demo=demo, announce=announce))
+
+
+def worker(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Announce as one line of JSON.")] = False,
+) -> None:
+    """Run turns that servers take, on their Postgres database, until it is stopped. Any number may run."""
+    # The floors below take seconds to import: only for those who work.
+    import os
+
+    from callboard.serve import work as work_until_stopped
+    from callboard.settings import read_settings
+
+    options: Options = context.obj
+    settings = read_settings(**options.as_settings())
+
+    def announce() -> None:
+        said = {"pid": os.getpid(), "turns": settings.worker_turns}
+        typer.echo(
+            json.dumps(said)
+            if as_json
+            else f"Callboard works, up to {settings.worker_turns} turns at once. Stop it with Ctrl-C."
+        )
+
+    asyncio.run(work_until_stopped(settings, announce=announce))
 
 
 def announcement(url: str, keys: "Mapping[Role, str]") -> str:

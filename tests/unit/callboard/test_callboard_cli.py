@@ -35,6 +35,8 @@ def test_help_imports_none_of_the_slow_libraries() -> None:
     "command",
     [
         ["serve"],
+        ["worker"],
+        ["db", "upgrade"],
         ["chat"],
         ["demo"],
         ["approvals", "list"],

@@ -23,15 +23,27 @@ def test_the_example_file_lists_every_setting_with_its_default() -> None:
     for field, info in Settings.model_fields.items():
         default = getattr(settings, field)
         # The playbook's default is a path of this installation.
-        defaults[setting_name(field)] = "" if default is None or field == "playbook" else str(default)
+        defaults[setting_name(field)] = "" if default is None or field == "playbook" else _written(default)
         assert info.default is not None or defaults[setting_name(field)] == ""
     assert shown == defaults
+
+
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def test_every_setting_of_the_example_file_is_really_read(monkeypatch: pytest.MonkeyPatch) -> None:
     other = {
         "CALLBOARD_ENV": "production",
         "CALLBOARD_DATA_DIR": "/var/lib/callboard",
+        "CALLBOARD_DATABASE_URL": "postgresql://callboard@db/callboard",
+        "CALLBOARD_DATABASE_CONNECTIONS": "20",
+        "CALLBOARD_DATABASE_STATEMENT_TIMEOUT_S": "30",
+        "CALLBOARD_DATABASE_LOCK_TIMEOUT_S": "2",
+        "CALLBOARD_WORKER": "false",
+        "CALLBOARD_WORKER_TURNS": "50",
+        "CALLBOARD_TAKEOVER_S": "10",
+        "CALLBOARD_WAIT_S": "30",
         "CALLBOARD_PLAYBOOK": "/srv/shop",
         "CALLBOARD_SYSTEMS_DIR": "/srv/systems",
         "CALLBOARD_HOST": "0.0.0.0",
@@ -77,6 +89,19 @@ def test_development_does_not_listen_to_other_machines() -> None:
     with pytest.raises(UnsafeStart, match="CALLBOARD_ENV=production"):
         read_settings(host="0.0.0.0")
     assert read_settings(host="0.0.0.0", env="production").host == "0.0.0.0"
+
+
+def test_a_database_that_is_no_postgres_is_refused_and_not_shown() -> None:
+    with pytest.raises(SettingsInvalid, match="CALLBOARD_DATABASE_URL: it takes postgresql://") as refused:
+        read_settings(database_url="mysql://root:hush@db/x")
+    assert "hush" not in str(refused.value)
+    assert read_settings(database_url="postgres://db/x").postgres_url == "postgresql://db/x"
+
+
+def test_processes_on_postgres_share_one_master_key_in_production() -> None:
+    with pytest.raises(UnsafeStart, match="CALLBOARD_MASTER_KEY"):
+        read_settings(database_url="postgresql://db/x", env="production")
+    assert read_settings(database_url="postgresql://db/x").master_key_bytes is None
 
 
 def test_secrets_are_not_shown_when_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:

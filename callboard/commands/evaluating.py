@@ -12,6 +12,7 @@ import typer
 from callboard.commands.bench_peers import bench_peers
 from callboard.commands.bench_policies import bench_policies
 from callboard.commands.conformance import conformance
+from callboard.commands.erasure import erasure
 from callboard.commands.load import load
 from callboard.commands.progress import progress
 from callboard.commands.retrieval import retrieval
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     evaluating.command("transcripts")(transcripts)
     evaluating.command("conformance")(conformance)
     evaluating.command("retrieval")(retrieval)
+    evaluating.command("erasure")(erasure)
     evaluating.command("load")(load)
     bench = typer.Typer(help="What it costs.", no_args_is_help=True)
     bench.command("turns")(turns)

@@ -13,7 +13,7 @@ help:
 	@echo "make demo    play three conversations in this terminal"
 	@echo "make test    run every test"
 	@echo "make check   format, lint, types, import contracts, unit tests"
-	@echo "make bench   measure turns, policies, and a turn beside other stacks"
+	@echo "make bench   measure turns, policies, a turn beside other stacks, and calls of models"
 	@echo "make setup   only make .venv"
 
 setup: $(INSTALLED)
@@ -39,6 +39,7 @@ bench: setup
 	@$(BIN)/callboard eval bench turns
 	@$(BIN)/callboard eval bench policies
 	@$(BIN)/callboard eval bench peers
+	@$(BIN)/callboard eval bench models
 
 lint: setup
 	$(BIN)/ruff format --check $(CODE)

@@ -241,9 +241,11 @@ class WorkflowTask(Typed):
     withdrawn: bool = False
     """Whether this message took back a request that waited for a person; it has been withdrawn."""
     tools: list[str] = Field(default_factory=list)
-    """The tools that the journey permits."""
+    """The tools that the journey permits; of an open one, those that policy could let pass at this step."""
     passages: list[str] | None = None
     """Ids of the passages that recall found for the message; None where nobody says."""
+    transcript: list[Line] = Field(default_factory=list)
+    """What was said so far, for an open journey: its plan begins with what was asked for, some messages ago."""
     now: datetime
 
 
@@ -304,7 +306,9 @@ class DraftTask(Typed):
     flags: list[str] = Field(default_factory=list)
     sentiment: float = 0.0
     hold_reasons: list[str] = Field(default_factory=list)
-    """Why the previous draft was held, for the one rewrite."""
+    """Why the previous draft was held, for the rewrite."""
+    rewrites: int = 0
+    """How often it has been written anew; after the first time no model is asked any more."""
 
 
 class Draft(Typed):
@@ -313,3 +317,15 @@ class Draft(Typed):
     text: str
     cites: list[str] = Field(default_factory=list)
     """Ids of passages it rests on."""
+
+
+class DraftsTask(Typed):
+    """Write several drafts of one reply, each for a matter of its own."""
+
+    drafts: list[DraftTask]
+
+
+class Drafts(Typed):
+    """The drafts, in the order of their tasks."""
+
+    drafts: list[Draft]

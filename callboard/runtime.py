@@ -12,16 +12,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Literal
 
-from openai import AsyncOpenAI
-
-from agents.checks import AnswerChecks
 from agents.company import local_reasoner, sheets_of, specialists_of
 from agents.local.sheets import Sheets
 from agents.reasoners.base import Reasoner
-from agents.reasoners.chat import ChatReasoner
-from agents.reasoners.fallback import FallbackReasoner
 from callboard.backends import Backend, open_embedded, open_postgres
 from callboard.errors import SystemsMissing
+from callboard.models import open_reasoner, spending_of
 from callboard.names import check_names
 from callboard.settings import Settings
 from graphs.context import Clock, House
@@ -95,6 +91,7 @@ class Runtime:
             DataDirectoryHeld: Another process works on the data directory.
             SchemaBehind: The Postgres database must be upgraded first.
             SystemsMissing: The playbook's systems of record aren't there.
+            SettingsInvalid: The models can't be set up as the settings say.
         """
         check_names()
         playbook = load_playbook(settings.playbook)
@@ -115,7 +112,10 @@ class Runtime:
                 playbook.journeys, playbook.voice, methods=playbook.verification, tools=list(playbook.tools)
             )
             local = local_reasoner(sheets, playbook.entities)
-            chosen = reasoner(sheets, local) if reasoner else _choose_reasoner(settings, sheets, local, clock, stack)
+            if reasoner is not None:
+                chosen = reasoner(sheets, local)
+            else:
+                chosen = await open_reasoner(settings, playbook.sheet.models, sheets, local, clock=clock, stack=stack)
             house = House(
                 store=store,
                 playbook=playbook,
@@ -128,6 +128,7 @@ class Runtime:
                 retriever=retriever,
                 systems=dict(systems),
                 clock=clock,
+                spending=spending_of(settings),
             )
             runner = build_runner(house, backend=backend, new_id=new_id, checkpoint=checkpoint)
             stack.push_async_callback(runner.close)
@@ -251,15 +252,3 @@ async def _open_retriever(backend: Backend, playbook: Playbook, stack: AsyncExit
     retriever = Retriever(embedder, index)
     await retriever.sync([passage for article in playbook.articles for passage in passages_of(article)])
     return retriever
-
-
-def _choose_reasoner(
-    settings: Settings, sheets: Sheets, local: Reasoner, clock: Clock, stack: AsyncExitStack
-) -> Reasoner:
-    if not settings.key_of_model:
-        return local
-    client = AsyncOpenAI(api_key=settings.key_of_model, base_url=settings.openai_base_url)
-    stack.push_async_callback(client.close)
-    check = AnswerChecks(sheets)
-    chat = ChatReasoner(client, model=settings.model, timeout_s=settings.model_timeout_s, check=check)
-    return FallbackReasoner(chat, local, clock=clock, check=check)

@@ -112,9 +112,25 @@ def case_view(case: Mapping[str, Any]) -> RenderableType:
             receipt["tool"], receipt["state"], Text(_plain(receipt["arguments"])), Text(_plain(receipt["result"]))
         )
     parts: list[RenderableType] = [head, timeline, decisions, receipts]
+    if case["model_answers"]:
+        parts.append(_answers_table(case["model_answers"]))
     parts += [approval_card(approval) for approval in case["approvals"]]
     parts += [handoff_card(handoff["bundle"], handoff["score"]) for handoff in case["handoffs"]]
     return Group(*parts)
+
+
+def _answers_table(answers: Iterable[Mapping[str, Any]]) -> RenderableType:
+    """Who answered the tasks of a case, what it took, and why it was they."""
+    table = Table("task", "answered by", "calls", "tokens", "why", title="Models", title_justify="left")
+    for answer in answers:
+        table.add_row(
+            answer["task"].removesuffix("Task"),
+            answer["reasoner"] or "nobody",
+            str(answer["calls"]),
+            f"{answer['prompt_tokens'] + answer['completion_tokens']:,}",
+            Text("\n".join(answer["notes"])),
+        )
+    return table
 
 
 def handoff_card(bundle: Mapping[str, Any], score: float) -> RenderableType:

@@ -1,5 +1,6 @@
 """What people and programs see of the records: conversations, approvals, cases, the audit's verdict."""
 
+from decimal import Decimal
 from typing import cast
 
 from callboard.api.models import (
@@ -11,6 +12,7 @@ from callboard.api.models import (
     DecisionOut,
     EvidenceOut,
     HandoffOut,
+    ModelAnswerOut,
     PendingApproval,
     ReceiptOut,
     TimelineEntry,
@@ -18,7 +20,19 @@ from callboard.api.models import (
 )
 from graphs.results import ApprovalState, TurnOutcome
 from graphs.reviewing import state_of
-from memory import approvals, audit, cases, conversations, evidence, handoffs, receipts, requests, timeline, turns
+from memory import (
+    approvals,
+    audit,
+    cases,
+    conversations,
+    evidence,
+    handoffs,
+    model_usage,
+    receipts,
+    requests,
+    timeline,
+    turns,
+)
 from memory.approvals import Approval, ApprovalStatus
 from memory.errors import RecordNotFound
 from memory.store import Unit
@@ -156,6 +170,23 @@ def view_case(unit: Unit, *, case_id: CaseId) -> CaseOut:
             )
             for handoff in handoffs.of_case(unit, case_id=case_id)
         ],
+        model_answers=[
+            ModelAnswerOut(
+                turn_id=answer.turn_id,
+                task=answer.task,
+                reasoner=answer.reasoner,
+                prompt_version=answer.prompt_version,
+                calls=answer.calls,
+                prompt_tokens=answer.prompt_tokens,
+                cached_tokens=answer.cached_tokens,
+                completion_tokens=answer.completion_tokens,
+                cost=format(Decimal(answer.cost_nano).scaleb(-9).normalize(), "f"),
+                milliseconds=answer.milliseconds,
+                notes=list(answer.notes),
+                at=answer.at,
+            )
+            for answer in model_usage.answers_of_case(unit, case_id=case_id)
+        ],
     )
 
 
@@ -207,6 +238,8 @@ def _decisions(unit: Unit, happened: list[Entry]) -> list[DecisionOut]:
                     reasons=[str(one.get("sentence", "")) for one in entries],
                     rules=[str(one.get("rule", "")) for one in entries],
                     policy_version=made.policy_version,
+                    reasoner=str(made.situation.get("reasoner", "")),
+                    prompt_version=str(made.situation.get("prompt_version", "")),
                     at=made.created_at,
                 )
             )

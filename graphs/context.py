@@ -9,6 +9,7 @@ from agents.specialists import Specialists
 from graphs.notes import Notes
 from graphs.playbook import Playbook
 from graphs.policy_desk import PolicyDesk
+from graphs.spending import Spending
 from memory.readings import Reading
 from memory.retrieval import Retriever
 from memory.store import Fence, Store, Unit
@@ -33,6 +34,8 @@ class House:
     systems: dict[str, BusinessSystem]
     clock: Clock
     """Gives the present moment, aware, UTC."""
+    spending: Spending = field(default_factory=Spending)
+    """What models may cost."""
     fact_timeout_s: float = 3.0
     """How long a fact provider may take before its facts count as unknown."""
 
@@ -49,6 +52,8 @@ class TurnContext:
     house: House
     conversation_id: ConversationId
     epoch: int
+    is_heard: Callable[[], bool] = lambda: False
+    """Whether somebody listens to this conversation just now, so that a draft is worth showing while it is written."""
 
     notes: Notes = field(default_factory=Notes, compare=False)
     """What this run has read and thought so far."""

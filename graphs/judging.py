@@ -189,6 +189,15 @@ async def trigger_of(
     return gathered.seats.in_force.trigger(replace(gathered.situation, now=now, signals=dict(signals)))
 
 
+async def offered_tools(
+    house: House, tools: Sequence[str], *, conversation_id: ConversationId, case_id: CaseId, now: datetime
+) -> list[str]:
+    """Those of the tools that policy could let workflow call as the case stands; others needn't be proposed."""
+    gathered = await house.store.read(lambda unit: _gather(unit, house, conversation_id, case_id))
+    situation = replace(gathered.situation, now=now)
+    return [tool for tool in tools if gathered.seats.in_force.offers(tool, "workflow", situation)]
+
+
 async def facts_for_check(
     house: House, due: DueCheck, *, conversation_id: ConversationId, case_id: CaseId, now: datetime
 ) -> EligibilityTask:

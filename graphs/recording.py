@@ -33,6 +33,10 @@ def write_decision(
 ) -> None:
     """Store a decision with everything it was made from, and put it on the audit chain."""
     decision = decision_to_json(judged.decision)
+    request_id = judged.request.id
+    proposal = ctx.notes.proposed.get(request_id) or requests.get_request(unit, request_id=request_id)
+    answer = ctx.notes.reading(unit, turn_id=proposal.turn_id, ordinal=proposal.ordinal)
+    reasoner, prompt = (answer.reasoner, answer.prompt_version) if answer else ("", "")
     beside = _shadow(unit, judged, ctx)
     requests.save_decision(
         unit,
@@ -46,6 +50,8 @@ def write_decision(
             "missing": dict(judged.missing),
             "out_of_reach": judged.is_out_of_reach,
             "shadow": beside,
+            "reasoner": reasoner,
+            "prompt_version": prompt,
         },
         now=ctx.now,
     )
@@ -62,6 +68,8 @@ def write_decision(
             "effect": judged.decision.effect.value,
             "policy": judged.decision.policy_version,
             "phase": phase,
+            "reasoner": reasoner,
+            "prompt": prompt,
         },
         payload={"decision": decision, "arguments": dict(judged.request.arguments)},
         at=ctx.now,

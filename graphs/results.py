@@ -93,7 +93,8 @@ class Progress:
     """One thing that happened while a turn ran, for streaming."""
 
     turn_id: TurnId
-    kind: Literal["started", "node", "reply", "finished"]
+    kind: Literal["started", "node", "draft", "reply", "finished"]
+    """A `draft` is the reply as far as it is written and has passed its checks; the `reply` takes its place."""
     node: str = ""
     text: str = ""
     result: TurnResult | None = None

@@ -80,6 +80,7 @@ class Runner:
         self._versions = {
             "graph": GRAPH_VERSION,
             "playbook": house.playbook.hash,
+            **{f"prompt:{name}": version for name, version in house.specialists.prompt_versions.items()},
         }
 
     async def handle(self, message: InboundMessage) -> TurnResult:
@@ -285,7 +286,9 @@ class Runner:
             items, epoch = await self._house.store.write(partial(self._claim, conversation_id=conversation_id))
             if not items:
                 return False
-            ctx = TurnContext(self._house, conversation_id, epoch)
+            ctx = TurnContext(
+                self._house, conversation_id, epoch, is_heard=lambda: self._relay.is_heard(conversation_id)
+            )
             try:
                 await self._run_or_give_up(ctx, items)
             except (asyncio.CancelledError, GraphDrained):
@@ -411,15 +414,18 @@ class Runner:
         control = RunControl()
         self._controls.add(control)
         try:
-            async for chunk in self._graph.astream(
+            async for mode, chunk in self._graph.astream(
                 start,
                 _config(turn, thread, is_new=not isinstance(start, Command)),
                 context=ctx,
                 control=control,
                 durability="exit",
-                stream_mode="updates",
+                stream_mode=["updates", "custom"],
             ):
                 update = cast(dict[str, Any], chunk)
+                if mode == "custom":
+                    self._tell(ctx.conversation_id, Progress(turn.id, "draft", text=update["draft"]))
+                    continue
                 if interrupts := update.get("__interrupt__"):
                     waits_for = ApprovalId(interrupts[0].value["approval_id"])
                     continue

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from traceback import format_tb
 from typing import Any, cast
 
@@ -12,10 +13,11 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from agents.errors import BudgetSpent
 from graphs.context import TurnContext
 from graphs.nodes.approve import approve
 from graphs.nodes.authentication import authentication
-from graphs.nodes.check_draft import check_draft
+from graphs.nodes.check_draft import check_draft, check_reply
 from graphs.nodes.close import close
 from graphs.nodes.draft import draft
 from graphs.nodes.eligibility import eligibility
@@ -75,7 +77,7 @@ def build_graph(act: Node, saver: BaseCheckpointSaver[str]) -> TurnGraph:
         "guard": guard,
         "approve": approve,
         "act": act,
-        "draft": draft,
+        "draft": partial(draft, check=check_reply),
         "check_draft": check_draft,
     }
     graph: StateGraph[TurnState, TurnContext, TurnState, TurnState] = StateGraph(TurnState, context_schema=TurnContext)
@@ -116,6 +118,10 @@ def _failing_to_people(name: str, node: Node) -> Node:
             return await node(state, runtime)
         except (GraphBubbleUp, StoreError):
             raise
+        except BudgetSpent as spent:
+            if state.get("outcome") == "escalated":
+                raise
+            return {"reason": str(spent), "next": "escalate"}
         except Exception as error:
             # The frames, not the message: that may quote what a customer wrote.
             frames = "".join(format_tb(error.__traceback__))

@@ -37,6 +37,19 @@ def next_cue(task: WorkflowTask, sheets: Sheets) -> Cue:
     return _bounded(task, cue or escalation("Nothing in the playbook says what comes next."))
 
 
+def takes_planning(task: WorkflowTask, sheets: Sheets) -> bool:
+    """Whether nothing that is written down says what comes next: an open journey that has its turn."""
+    journey = sheets.journeys.get(task.journey or "")
+    if journey is None or journey.kind != "open":
+        return False
+    return not (
+        _decided(task, sheets, journey)
+        or _without_journey(task, sheets, journey)
+        or _turned_down(task)
+        or _identity(task, sheets)
+    )
+
+
 def escalation(reason: str, template: str = "escalated") -> Cue:
     """A person takes over."""
     return Cue(kind="escalate", template=template, reason=reason)

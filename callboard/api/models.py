@@ -259,6 +259,31 @@ class DecisionOut(Out):
     reasons: list[str]
     rules: list[str]
     policy_version: str
+    reasoner: str
+    """Who proposed the call: "local", "chat:gpt-5-mini"; empty for a person's edit."""
+    prompt_version: str
+    """Of the prompt it was proposed under; empty where no model was asked."""
+    at: datetime
+
+
+class ModelAnswerOut(Out):
+    """Who answered one task of a turn, and why; there only where a chat model was at hand."""
+
+    turn_id: str
+    task: str
+    reasoner: str
+    """Who answered in the end: "chat:gpt-5-mini", "local"; empty when nobody did."""
+    prompt_version: str
+    calls: int
+    """Calls of models, failed ones too."""
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    cost: str
+    """In the currency of the prices in the settings; "0" for models without a price."""
+    milliseconds: int
+    notes: list[str]
+    """What happened on the way: a call that failed, a fallback and its reason, that a form decided."""
     at: datetime
 
 
@@ -307,6 +332,7 @@ class CaseOut(Out):
     receipts: list[ReceiptOut]
     approvals: list[ApprovalOut]
     handoffs: list[HandoffOut]
+    model_answers: list[ModelAnswerOut]
 
 
 class AuditOut(Out):

@@ -1,5 +1,6 @@
 """check_draft: the output guardrail. Fills in values from evidence; holds what claims more than evidence shows (P9)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from langgraph.runtime import Runtime
@@ -17,8 +18,8 @@ from policies.detectors.claims import find_claims
 from policies.detectors.prose import ProseRules
 from policies.words import Json, TurnId
 
-REWRITES = 1
-"""How often a held draft is written again before templates alone speak."""
+REWRITES = 2
+"""How often a held draft is written again before templates alone speak: by whoever wrote it, then without a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +63,26 @@ async def check_draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnSt
 
 
 def _check(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> Checked:
-    """Every draft of the reply, rendered, with all that stands against it."""
+    """The reply's drafts, as they were stored."""
+    if grouped(unit, ctx, state, turn_id) and not state["drafts"]:
+        return Checked("", ("nobody could draft it",))
+    drafts = []
+    for place in state["drafts"]:
+        row = ctx.notes.reading(unit, turn_id=turn_id, ordinal=place)
+        assert row is not None  # noqa: S101  # draft wrote it
+        drafts.append(Draft.model_validate(row.output))
+    return check_reply(unit, ctx, state, turn_id, drafts)
+
+
+def check_reply(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId, drafts: Sequence[Draft]) -> Checked:
+    """Every draft of a reply, or of its beginning, rendered, with all that stands against it."""
     texts: list[str] = []
     holds: list[str] = []
     rules = ProseRules(ctx.house.desk.seats(unit, case_id=None, now=ctx.now).in_force.prose_rules)
     conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
     channel = conversation.channel if conversation else "chat"
     groups = grouped(unit, ctx, state, turn_id)
-    if groups and not state["drafts"]:
-        return Checked("", ("nobody could draft it",))
-    for place, (case_id, parts) in zip(state["drafts"], groups, strict=True):
-        row = ctx.notes.reading(unit, turn_id=turn_id, ordinal=place)
-        assert row is not None  # noqa: S101  # draft wrote it
-        written = Draft.model_validate(row.output)
+    for written, (case_id, parts) in zip(drafts, groups, strict=False):
         known = known_of(unit, case_id=case_id)
         values = values_of(unit, turn_id=turn_id, parts=parts, known=known)
         rendered = render(written.text, values, ctx.house.playbook.voice)

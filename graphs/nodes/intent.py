@@ -5,6 +5,7 @@ from typing import cast
 from langgraph.runtime import Runtime
 
 from agents.confirmation import read_withdrawal
+from agents.errors import BudgetSpent
 from agents.tasks import Entity, IntentReading, IntentTask, Question
 from graphs.agenda import Item, OpenCase, plan
 from graphs.context import TurnContext
@@ -14,6 +15,7 @@ from graphs.messages import said_in
 from graphs.reading import answer_of, signals
 from graphs.state import TurnState
 from graphs.thinking import think
+from graphs.watching import TurnWatcher
 from memory import approvals, audit, cases, conversations, evidence, timeline
 from memory.approvals import Approval
 from memory.cases import Case
@@ -49,13 +51,15 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         now=ctx.now,
     )
     ordinal = state["ordinal"]
+    watcher = TurnWatcher(ctx, turn_id, matter.case.id)
     reading = await think(
         ctx,
         turn_id=turn_id,
         ordinal=ordinal,
         task=task,
         answer=IntentReading,
-        ask=lambda: ctx.house.specialists.intent.solve(task),
+        ask=lambda: ctx.house.specialists.intent.solve(task, watcher=watcher),
+        watcher=watcher,
     )
     reading = _known_journeys(reading, frozenset(ctx.house.playbook.journeys))
     items = plan(
@@ -87,6 +91,8 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         )
         sentences = [verdict.sentence for verdict in trigger.verdicts]
         return {**after, "reason": sentences[0] if sentences else "A trigger asked for a person.", "next": "escalate"}
+    if (spent := BudgetSpent.of_flags(reading.flags)) is not None:
+        return {**after, "reason": str(spent), "next": "escalate"}
     return {**after, "next": "authentication"}
 
 

@@ -7,6 +7,7 @@ from graphs.context import TurnContext
 from graphs.state import MAX_CALLS, TurnState
 from graphs.tasking import workflow_task
 from graphs.thinking import think
+from graphs.watching import TurnWatcher
 from memory import cases, requests
 from memory.requests import RequestRow
 from memory.store import Unit
@@ -21,13 +22,15 @@ async def workflow(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
     ordinal = state["ordinal"]
     task = await workflow_task(ctx, state)
     is_new = await ctx.reading(turn_id=turn_id, ordinal=ordinal) is None
+    watcher = TurnWatcher(ctx, turn_id, CaseId(state["case_id"]))
     cue = await think(
         ctx,
         turn_id=turn_id,
         ordinal=ordinal,
         task=task,
         answer=Cue,
-        ask=lambda: ctx.house.specialists.workflow.solve(task),
+        ask=lambda: ctx.house.specialists.workflow.solve(task, watcher=watcher),
+        watcher=watcher,
     )
     after: TurnState = {"ordinal": ordinal + 1, "cue": ordinal}
     if cue.kind in {"call", "confirm"}:

@@ -51,6 +51,40 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_legal_holds_subject"), ["subject"], unique=False)
 
     op.create_table(
+        "model_answers",
+        sa.Column("turn_id", sa.String(), nullable=False),
+        sa.Column("ordinal", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("case_id", sa.String(), nullable=False),
+        sa.Column("task", sa.String(), nullable=False),
+        sa.Column("reasoner", sa.String(), nullable=False),
+        sa.Column("prompt_version", sa.String(), nullable=False),
+        sa.Column("calls", sa.Integer(), nullable=False),
+        sa.Column("prompt_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cached_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("completion_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cost_nano", sa.BigInteger(), nullable=False),
+        sa.Column("milliseconds", sa.Integer(), nullable=False),
+        sa.Column("notes", sa.JSON(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("turn_id", "ordinal"),
+    )
+    with op.batch_alter_table("model_answers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_model_answers_case_id"), ["case_id"], unique=False)
+
+    op.create_table(
+        "model_spending",
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("conversation_id", sa.String(), nullable=True),
+        sa.Column("calls", sa.Integer(), nullable=False),
+        sa.Column("tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cost_nano", sa.BigInteger(), nullable=False),
+        sa.Column("milliseconds", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("scope"),
+    )
+    with op.batch_alter_table("model_spending", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_model_spending_conversation_id"), ["conversation_id"], unique=False)
+
+    op.create_table(
         "signing_keys",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

@@ -58,6 +58,20 @@ def test_every_setting_of_the_example_file_is_really_read(monkeypatch: pytest.Mo
         "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
         "CALLBOARD_MODEL": "other",
         "CALLBOARD_MODEL_TIMEOUT_S": "5",
+        "CALLBOARD_MODEL_TURN_S": "9",
+        "CALLBOARD_SECOND_MODEL": "another",
+        "CALLBOARD_SECOND_MODEL_URL": "http://127.0.0.1:10/v1",
+        "CALLBOARD_SECOND_MODEL_KEY": "sk2",
+        "CALLBOARD_LANGCHAIN_MODEL": "shop.models:claude",
+        "CALLBOARD_MODEL_PRICES": '{"other": {"input": 0.25, "output": 2}}',
+        "CALLBOARD_BUDGET_TURN_TOKENS": "0",
+        "CALLBOARD_BUDGET_CASE_TOKENS": "1000",
+        "CALLBOARD_BUDGET_DAY_TOKENS": "2000",
+        "CALLBOARD_BUDGET_TURN_MONEY": "0.05",
+        "CALLBOARD_BUDGET_CASE_MONEY": "0.5",
+        "CALLBOARD_BUDGET_DAY_MONEY": "20",
+        "CALLBOARD_CASSETTE": "/var/lib/tape.jsonl",
+        "CALLBOARD_CASSETTE_MODE": "record",
     }
     assert set(other) == {setting_name(field) for field in Settings.model_fields}
     before = Settings()

@@ -87,6 +87,16 @@ def test_a_case_shows_every_word_that_was_said() -> None:
         "receipts": [],
         "approvals": [],
         "handoffs": [],
+        "model_answers": [
+            {
+                "task": "DraftTask",
+                "reasoner": "local",
+                "calls": 2,
+                "prompt_tokens": 1200,
+                "completion_tokens": 34,
+                "notes": ["chat:gpt-5-mini answered with status 500."],
+            }
+        ],
     }
     shown = printed(case_view(case))
     words = shown.replace("│", " ").split()

@@ -157,7 +157,7 @@ async def play(
 
 
 def demo_settings(directory: Path, playbook: Path) -> Settings:
-    """Settings of a demo in a directory, whatever the environment says of addresses; with its model, if there is one."""
+    """Settings of a demo in a directory, whatever the environment says of addresses; with a model, if there is one."""
     return read_settings(data_dir=directory, playbook=playbook, env="development", host="127.0.0.1")
 
 

@@ -180,6 +180,8 @@ class Attempt(Typed):
     message: str = ""
     """The reviewer's words, or the rule's sentence."""
     this_turn: bool = False
+    asked_at: datetime | None = None
+    """Of one that waits for a person: since when."""
 
 
 class Confirmation(Typed):
@@ -240,6 +242,8 @@ class WorkflowTask(Typed):
     """Requests of this customer that wait for a person's approval, in any turn."""
     withdrawn: bool = False
     """Whether this message took back a request that waited for a person; it has been withdrawn."""
+    noted: bool = False
+    """Whether this message was put beside a request that waits for a person; whoever decides sees it."""
     tools: list[str] = Field(default_factory=list)
     """The tools that the journey permits; of an open one, those that policy could let pass at this step."""
     passages: list[str] | None = None

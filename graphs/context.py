@@ -14,6 +14,7 @@ from memory.readings import Reading
 from memory.retrieval import Retriever
 from memory.store import Fence, Store, Unit
 from policies.words import ConversationId, TurnId
+from tools.circuits import Circuits, circuits_of_systems
 from tools.registry import Registry
 from tools.spec import BusinessSystem
 
@@ -34,6 +35,8 @@ class House:
     systems: dict[str, BusinessSystem]
     clock: Clock
     """Gives the present moment, aware, UTC."""
+    circuits: Circuits = field(default_factory=circuits_of_systems)
+    """Knows which business systems keep failing."""
     spending: Spending = field(default_factory=Spending)
     """What models may cost."""
     fact_timeout_s: float = 3.0

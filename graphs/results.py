@@ -52,6 +52,8 @@ class Reviewer:
     role: Literal["reviewer", "supervisor", "admin"]
     limits: dict[str, int] | None = None
     """Highest amount they may approve, in minor units by currency; None for no limit."""
+    actions: dict[str, dict[str, int] | None] | None = None
+    """The tools they may decide on, each with limits of its own or None for the general ones; None for all tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,14 @@ class ApprovalState:
     expires_at: datetime
     turn_id: TurnId
     conversation_id: ConversationId
+    claimed_by: str | None = None
+    """Who is at it."""
+    claimed_until: datetime | None = None
+    warned_at: datetime | None = None
+    """When it was told that it will expire soon."""
+    ended_by: str | None = None
+    """Who withdrew it, or made it void."""
+    ended_because: str = ""
     details: dict[str, Json] = field(default_factory=dict)
     """Arguments with their provenance, facts, reasons, consequences; for people who may see the case."""
 

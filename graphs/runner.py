@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from traceback import format_tb
 from typing import Any, cast
@@ -18,31 +20,49 @@ from graphs.errors import Forgotten, NotWithPerson, RunnerClosed, TurnFailed, Tu
 from graphs.lanes import LocalLanes, OpenLanes
 from graphs.last_resort import give_up
 from graphs.parking import park
+from graphs.reconciling import answer_outcome
 from graphs.relay import Ended, Event, LocalRelay, Relay
 from graphs.results import ApprovalState, InboundMessage, Progress, ReviewDecision, Reviewer, TurnResult
-from graphs.reviewing import answer, note_end, state_of, take_back
+from graphs.reviewing import answer, as_authority, claim, note_end, release, state_of, take_back, warn_due
 from graphs.state import TurnState
 from graphs.turn_graph import GRAPH_VERSION, TurnGraph
+from graphs.undoing import ask_to_undo
 from graphs.waiting import IS_NEW
-from memory import approvals, audit, conversations, inbox, outbox, timeline, turns
+from memory import approvals, audit, conversations, inbox, outbox, reconciliations, timeline, turns
 from memory.approvals import Approval
 from memory.errors import FencedOut
 from memory.inbox import InboxItem
+from memory.reconciliations import Reconciliation, Verdict
 from memory.store import Unit
 from memory.turns import Turn
 from policies.engine import PolicyEngine
-from policies.words import ApprovalId, CaseId, ConversationId, TurnId
+from policies.words import ApprovalId, CaseId, ConversationId, Json, ReceiptId, TurnId
 
 log = logging.getLogger("callboard.runner")
 
 ATTEMPTS = 3
 """How often a turn is begun before it goes to a person: twice after a crash or a failing store."""
 
+UNDO_TURN = "undo-"
+"""Begins the id of a turn in which a person wants an effect undone; the item's number follows."""
+
 DRAIN_S = 5.0
 """How long, in seconds, a turn that is told to stop may take for the step it is at; a call in it has its time-out."""
 
 THREADS = 8
 """How often one turn may go on in a fresh thread; each needs a person's answer or facts that moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What time alone has brought about."""
+
+    expired: int
+    """Approvals that nobody answered in time."""
+    warned: int
+    """Approvals that will expire soon."""
+    followed_up: int
+    """Calls of unknown outcome about which their system is asked again."""
 
 
 class Runner:
@@ -138,12 +158,91 @@ class Runner:
             self._lanes.wake(settled.conversation_id)
         return state_of(settled)
 
-    async def withdraw(self, approval_id: ApprovalId, *, by: str) -> ApprovalState:
-        """Take a request back before it was acted on. Raises `ApprovalClosed` if it is too late."""
+    async def withdraw(
+        self, approval_id: ApprovalId, *, by: str, conversation_id: ConversationId | None = None, reason: str = ""
+    ) -> ApprovalState:
+        """Take a request back before it was acted on.
+
+        Args:
+            approval_id: Which.
+            by: Who does.
+            conversation_id: For a bot: where the customer said so.
+            reason: For a person: why.
+
+        Raises:
+            NotOfConversation: It waits in another conversation.
+            JustificationMissing: Neither a conversation nor a reason.
+            ApprovalClosed: It is too late.
+        """
         now = self._house.clock()
-        ended = await self._house.store.write(lambda unit: take_back(unit, approval_id, by=by, now=now))
+        ended = await self._house.store.write(
+            lambda unit: take_back(unit, approval_id, by=by, now=now, conversation_id=conversation_id, reason=reason)
+        )
         self._lanes.wake(ended.conversation_id)
         return state_of(ended)
+
+    async def claim(self, approval_id: ApprovalId, reviewer: Reviewer, *, lease: timedelta) -> ApprovalState:
+        """Take an approval in hand for a while, or hold it longer. Raises `ApprovalError`."""
+        now = self._house.clock()
+        return state_of(
+            await self._house.store.write(lambda unit: claim(unit, approval_id, reviewer, lease=lease, now=now))
+        )
+
+    async def renew_claim(self, approval_id: ApprovalId, reviewer: Reviewer, *, lease: timedelta) -> ApprovalState:
+        """Hold a claim of one's own longer. Raises `ApprovalError`."""
+        now, person = self._house.clock(), as_authority(reviewer)
+        return state_of(
+            await self._house.store.write(
+                lambda unit: approvals.renew_claim(unit, approval_id=approval_id, reviewer=person, lease=lease, now=now)
+            )
+        )
+
+    async def release_claim(self, approval_id: ApprovalId, reviewer: Reviewer) -> ApprovalState:
+        """Give a claim back. Raises `ApprovalError`."""
+        now = self._house.clock()
+        return state_of(await self._house.store.write(lambda unit: release(unit, approval_id, reviewer, now=now)))
+
+    async def reconcile(
+        self,
+        reconciliation_id: str,
+        *,
+        verdict: Verdict,
+        result: Mapping[str, Json] | None,
+        note: str,
+        reviewer: Reviewer,
+    ) -> Reconciliation:
+        """Take a person's word on what came of a call; its turn goes on in its lane.
+
+        Raises:
+            ReconciliationError: The answer can't be taken; item and receipt are exactly as they were.
+            RecordNotFound: There is no such item.
+        """
+        answered = await answer_outcome(
+            self._house,
+            reconciliation_id,
+            verdict=verdict,
+            result=result,
+            note=note,
+            reviewer=reviewer,
+            now=self._house.clock(),
+        )
+        self._lanes.wake(answered.conversation_id)
+        return answered
+
+    async def compensate(self, receipt_id: ReceiptId, *, reviewer: Reviewer, reason: str) -> None:
+        """Have an effect undone: a request that policy judges, and people where it says so, in a turn of its own.
+
+        Raises:
+            RecordNotFound: There is no such receipt.
+            NothingToUndo: It did not happen, was undone, or its tool doesn't say how.
+        """
+        receipt = await self._house.store.write(
+            lambda unit: ask_to_undo(
+                unit, self._house, receipt_id, reviewer=reviewer, reason=reason, now=self._house.clock()
+            )
+        )
+        self._lanes.wake(receipt.conversation_id)
+        await self.settle(receipt.conversation_id)
 
     async def handback(self, conversation_id: ConversationId, *, by: Reviewer, summary: str) -> None:
         """Give a conversation back to the AI, explicitly, with a summary of what the person did.
@@ -190,6 +289,16 @@ class Runner:
         for conversation_id in left:
             self._lanes.wake(conversation_id)
         return len(left)
+
+    async def tick(self) -> Due:
+        """Do what has become due: expire and warn, ask systems again about calls whose outcome is unknown."""
+        now = self._house.clock()
+        expired = await self.expire_due()
+        warned = await self._house.store.write(lambda unit: warn_due(unit, now=now))
+        followed = await self._house.store.write(lambda unit: reconciliations.follow_up_due(unit, now=now))
+        for item in followed:
+            self._lanes.wake(item.conversation_id)
+        return Due(expired=expired, warned=len(warned), followed_up=len(followed))
 
     async def expire_due(self) -> int:
         """Close approvals that nobody answered in time; their turns follow the fallback. How many there were."""
@@ -356,16 +465,32 @@ class Runner:
                 )
                 await self._run_turn(ctx, turn, again=first.turn_id is not None)
                 return  # The end of a turn, or its waiting, ends its messages too.
-            case "decision" | "expiry":
-                await self._go_on(ctx, ApprovalId(str(first.body["approval_id"])))
+            case "decision" if "compensate" in first.body:
+                await self._undo(ctx, first)
+            case "decision" | "expiry" | "timer":
+                await self._go_on(ctx, TurnId(str(first.body["turn_id"])))
             case "handback":
                 await ctx.write(lambda unit: _hand_back(unit, ctx, first))
         await ctx.write(lambda unit: inbox.finish(unit, seqs=[item.seq for item in items]))
 
-    async def _go_on(self, ctx: TurnContext, approval_id: ApprovalId) -> None:
-        """Resume the turn that waits for this approval; a turn that has ended needs nothing more."""
-        approval = await ctx.read(lambda unit: approvals.get(unit, approval_id=approval_id))
-        turn = await ctx.read(lambda unit: turns.get(unit, turn_id=approval.turn_id))
+    async def _undo(self, ctx: TurnContext, item: InboxItem) -> None:
+        """Run the turn in which a person wants an effect undone; its steps are those of any request."""
+        turn = await ctx.write(
+            lambda unit: turns.start(
+                unit,
+                turn_id=TurnId(f"{UNDO_TURN}{item.seq}"),
+                conversation_id=ctx.conversation_id,
+                item_seqs=[item.seq],
+                versions={**self._versions, "policy": self._house.desk.latest.version},
+                now=ctx.now,
+            )
+        )
+        if turn.state == "running":
+            await self._run_turn(ctx, turn, again=item.turn_id is not None)
+
+    async def _go_on(self, ctx: TurnContext, turn_id: TurnId) -> None:
+        """Resume the turn that waited for what has come now; a turn that has ended needs nothing more."""
+        turn = await ctx.read(lambda unit: turns.get(unit, turn_id=turn_id))
         if turn is None:
             return
         if turn.state == "done":
@@ -391,9 +516,9 @@ class Runner:
             # What the run before left on this thread would mix with the fresh state.
             await self._forget_thread(turn, thread)
         for _ in range(THREADS):
-            state, approval_id = await self._run_thread(ctx, turn, thread, start)
-            if approval_id is not None:
-                await ctx.write(partial(park, ctx=ctx, turn_id=turn.id, state=state, approval_id=approval_id))
+            state, waits_for = await self._run_thread(ctx, turn, thread, start)
+            if waits_for is not None:
+                await ctx.write(partial(park, ctx=ctx, turn_id=turn.id, state=state, waits_for=waits_for))
                 return
             if state.get("next") != "hand_on":
                 break
@@ -406,7 +531,7 @@ class Runner:
     async def _run_thread(
         self, ctx: TurnContext, turn: Turn, thread: int, start: TurnState | Command[str]
     ) -> tuple[TurnState, ApprovalId | None]:
-        """Run one thread: its last state, and the approval it waits for, if it does."""
+        """Run one thread: its last state, and the approval or reconciliation it waits for, if it does."""
         # A thread that is resumed has waited, and doesn't wait again: what it began with isn't asked for any more.
         state: TurnState = {} if isinstance(start, Command) else {**start}
         waits_for: ApprovalId | None = None
@@ -434,6 +559,8 @@ class Runner:
                     self._tell(ctx.conversation_id, Progress(turn.id, "node", node=node))
         finally:
             self._controls.discard(control)
+        if state.get("next") == "wait":
+            waits_for = ApprovalId(state["reconciliation_id"])
         return state, waits_for
 
     def _in_force(self, unit: Unit, ctx: TurnContext) -> PolicyEngine:
@@ -465,7 +592,7 @@ def _fresh(turn: Turn) -> TurnState:
         "calls": 0,
         "parts": [],
         "queue": [],
-        "next": "screen",
+        "next": "compensate" if turn.id.startswith(UNDO_TURN) else "screen",
     }
 
 

@@ -53,6 +53,7 @@ async def workflow_task(ctx: TurnContext, state: TurnState) -> WorkflowTask:
         clarify=clarify_of(reading, matter),
         pending=matter.pending,
         withdrawn=matter.withdrawn,
+        noted=matter.noted,
         tools=tools,
         passages=[
             passage.id for passage in passages_of(ctx.house, state.get("passages", []), journey=matter.case.journey)

@@ -13,6 +13,7 @@ from graphs.judging import trigger_of
 from graphs.matter import CANNOT, CUSTOMER_TRUST, RECENT, WITHDRAWAL, Matter, read_matter, turn_source
 from graphs.messages import said_in
 from graphs.reading import answer_of, signals
+from graphs.recording import add_note
 from graphs.state import TurnState
 from graphs.thinking import think
 from graphs.watching import TurnWatcher
@@ -21,6 +22,9 @@ from memory.approvals import Approval
 from memory.cases import Case
 from memory.store import Unit
 from policies.words import CaseId, EvidenceId, Json, Risk, TurnId
+
+ADDS_NOTHING = frozenset({"status", "withdraw", "thanks", "goodbye", "greeting"})
+"""What a customer does while something waits for a person that says nothing about it."""
 
 ANSWER_KINDS = frozenset({"text", "choice", "ordinal", "all", "items"})
 """Entities that mean something only as an answer to a question; kept under the slot that was asked."""
@@ -119,6 +123,8 @@ def _settle(
         # The case that was opened for an empty beginning is taken by nothing; it would stay open for ever.
         cases.close(unit, case_id=matter.case.id, status="closed", disposition="merged", now=ctx.now)
     withdrawn = _withdraw(unit, ctx, turn_id, reading, text)
+    if withdrawn is None and matter.pending and reading.act not in ADDS_NOTHING:
+        _note(unit, ctx, turn_id, placed, text)
     if withdrawn is not None:
         placed = [withdrawn, *(case_id for case_id in placed[1:] if case_id != withdrawn)]
         items = items[:1] + items[len(items) - len(placed) + 1 :]
@@ -180,7 +186,9 @@ def _withdraw(unit: Unit, ctx: TurnContext, turn_id: TurnId, reading: IntentRead
         waiting = [one for one in waiting if named & {str(value) for value in _arguments(one).values()}]
     if len(waiting) != 1 or waiting[0].case_id is None:
         return None
-    approval = approvals.withdraw(unit, approval_id=waiting[0].id, by="customer", now=ctx.now)
+    approval = approvals.withdraw(
+        unit, approval_id=waiting[0].id, by="customer", conversation_id=ctx.conversation_id, now=ctx.now
+    )
     case_id = waiting[0].case_id
     evidence.add(
         unit,
@@ -206,6 +214,14 @@ def _withdraw(unit: Unit, ctx: TurnContext, turn_id: TurnId, reading: IntentRead
         at=ctx.now,
     )
     return case_id
+
+
+def _note(unit: Unit, ctx: TurnContext, turn_id: TurnId, placed: list[CaseId], text: str) -> None:
+    """Put what the customer says about a request that waits beside it, for who decides; the request stays as it is."""
+    for approval in approvals.pending_of_conversation(unit, conversation_id=ctx.conversation_id):
+        if approval.case_id is None or approval.case_id not in placed or approval.turn_id == turn_id:
+            continue
+        add_note(unit, ctx, approval, turn_id, text)
 
 
 def _arguments(approval: Approval) -> dict[str, Json]:

@@ -4,6 +4,7 @@ from langgraph.runtime import Runtime
 
 from agents.tasks import Cue, WorkflowTask
 from graphs.context import TurnContext
+from graphs.matter import UNDONE
 from graphs.state import MAX_CALLS, TurnState
 from graphs.tasking import workflow_task
 from graphs.thinking import think
@@ -46,7 +47,8 @@ async def workflow(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
             ctx.notes.proposed[row.request.id] = row
         return {**after, "request_id": row.request.id, "calls": state.get("calls", 0) + 1, "next": "guard"}
     if cue.kind == "escalate":
-        return {**after, "reason": cue.reason or "workflow", "next": "escalate"}
+        after["reason"] = cue.reason or "workflow"
+        return {**after, "then": "escalate", "next": "compensate" if _leaves_halves(ctx, task) else "escalate"}
     if cue.template not in ctx.house.playbook.voice.templates:
         return {**after, "reason": "the cue names a reply that the playbook doesn't have", "next": "escalate"}
     parts = [*state.get("parts", []), ordinal]
@@ -60,7 +62,19 @@ async def workflow(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
         )
         if queue:
             return {**after, "parts": parts, "case_id": queue[0], "queue": queue[1:], "next": "authentication"}
+    if cue.ends and not cue.fulfils and _leaves_halves(ctx, task):
+        return {**after, "parts": parts, "then": "draft", "next": "compensate"}
     return {**after, "parts": parts, "next": "draft"}
+
+
+def _leaves_halves(ctx: TurnContext, task: WorkflowTask) -> bool:
+    """Whether a step of the plan failed this turn after another one did something that can be undone."""
+    tools = ctx.house.tools
+    writes = [each for each in task.attempts if each.tool in tools and tools.get(each.tool).kind == "write"]
+    failed = any(each.state == "failed" and each.this_turn and each.code != UNDONE for each in writes)
+    return failed and any(
+        each.state == "committed" and tools.get(each.tool).compensation is not None for each in writes
+    )
 
 
 def _shows_its_details(ctx: TurnContext, task: WorkflowTask, cue: Cue) -> bool:

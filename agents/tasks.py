@@ -180,8 +180,10 @@ class Attempt(Typed):
     message: str = ""
     """The reviewer's words, or the rule's sentence."""
     this_turn: bool = False
-    asked_at: datetime | None = None
-    """Of one that waits for a person: since when."""
+    asked_on: str = ""
+    """Of one that waits for a person: the day since when, ISO 8601."""
+    asked_time: str = ""
+    """The time of that day: "09:30 UTC"."""
 
 
 class Confirmation(Typed):

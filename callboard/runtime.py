@@ -29,12 +29,14 @@ from graphs.runner import Runner
 from graphs.turn_graph import build_graph
 from memory import audit, snapshots
 from memory.errors import CaseMemoryError
+from memory.inbox import Intake
 from memory.knowledge import passages_of
 from memory.retrieval import Retriever
 from memory.store import Store, Unit
 from memory.vectors import HashingEmbedder
 from policies.contents import PolicyContent, read_content
 from policies.words import Json
+from tools.circuits import Circuits, circuits_of_systems
 from tools.gateway import Gateway
 from tools.spec import BusinessSystem
 
@@ -55,6 +57,8 @@ class Runtime:
     """Says which policies are in force."""
     systems: Mapping[str, BusinessSystem]
     runner: Runner
+    circuits: Circuits
+    """Knows which business systems keep failing."""
     forgetting: Forgetting
     """Erases people."""
     clock: Clock
@@ -129,8 +133,16 @@ class Runtime:
                 systems=dict(systems),
                 clock=clock,
                 spending=spending_of(settings),
+                circuits=circuits_of_systems(),
             )
-            runner = build_runner(house, backend=backend, new_id=new_id, checkpoint=checkpoint)
+            runner = build_runner(
+                house,
+                backend=backend,
+                new_id=new_id,
+                checkpoint=checkpoint,
+                intake=Intake(per_conversation=settings.max_waiting_per_conversation, total=settings.max_waiting),
+                most_turns=settings.max_turns,
+            )
             stack.push_async_callback(runner.close)
             forgetting = Forgetting(
                 house=house,
@@ -146,6 +158,7 @@ class Runtime:
                 desk=desk,
                 systems=systems,
                 runner=runner,
+                circuits=house.circuits,
                 forgetting=forgetting,
                 clock=clock,
                 new_id=new_id,
@@ -159,10 +172,12 @@ class Runtime:
             yield runtime
 
     async def tick(self) -> None:
-        """Do what time alone brings about: approvals expire, erasures are purged, audit chains are anchored."""
-        expired = await self.runner.expire_due()
-        if expired:
-            logger.info("%d approvals expired", expired)
+        """Do what time alone brings about: approvals expire, systems are asked again, people are purged, audit chains
+        are anchored."""
+        due = await self.runner.tick()
+        if due.expired or due.warned or due.followed_up:
+            told = "%d approvals expired, %d will soon, %d calls asked about"
+            logger.info(told, due.expired, due.warned, due.followed_up)
         purged = await self.forgetting.purge_due()
         if purged:
             logger.info("%d erasures purged", len(purged))
@@ -183,7 +198,13 @@ class Runtime:
 
 
 def build_runner(
-    house: House, *, backend: Backend, new_id: Callable[[], str], checkpoint: Callable[[str], None]
+    house: House,
+    *,
+    backend: Backend,
+    new_id: Callable[[], str],
+    checkpoint: Callable[[str], None],
+    intake: Intake | None = None,
+    most_turns: int | None = None,
 ) -> Runner:
     """Wire the graph: the gateway behind its one door, the turn's state machine, the runner in front."""
     gateway = Gateway(
@@ -192,6 +213,7 @@ def build_runner(
         clock=house.clock,
         owner=f"{os.getpid()}-{new_id()}",
         checkpoint=checkpoint,
+        circuits=house.circuits,
     )
     return Runner(
         house=house,
@@ -200,6 +222,8 @@ def build_runner(
         open_lanes=backend.open_lanes,
         relay=backend.relay,
         wait_s=backend.wait_s,
+        intake=intake,
+        most_turns=most_turns,
     )
 
 

@@ -87,7 +87,17 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = None
     """For the command line: the API key to use; when empty, the operator's of the data directory."""
     timer_s: Annotated[float, Field(gt=0, le=3600)] = 15.0
-    """How often, in seconds, a server looks for approvals that expired."""
+    """How often, in seconds, a server looks for what is due: approvals that expire, warnings, calls to ask about."""
+    claim_s: Annotated[float, Field(ge=1, le=86_400)] = 300.0
+    """How long, in seconds, a reviewer's claim keeps an approval from everybody else."""
+    max_turns: Annotated[int, Field(ge=1, le=100_000)] = 500
+    """How many turns a process runs at a time; what is above waits."""
+    max_waiting: Annotated[int, Field(ge=1, le=10_000_000)] = 5000
+    """How many messages may wait or run in all before another one is refused with 429."""
+    max_waiting_per_conversation: Annotated[int, Field(ge=1, le=100_000)] = 50
+    """The same in one conversation."""
+    max_message_chars: Annotated[int, Field(ge=1, le=8000)] = 8000
+    """The longest message that is taken, in characters."""
     purge_within_h: Annotated[float, Field(ge=0, le=720)] = 24.0
     """By when, in hours, after an erasure no byte of the person is left in any file. Out of every context they are at
     once."""

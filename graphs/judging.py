@@ -365,9 +365,8 @@ def differences(
 
 
 def _differs(before: Json, now: Json, tolerance: float) -> bool:
-    numbers = isinstance(before, (int, float)) and isinstance(now, (int, float))
-    if numbers and tolerance and not isinstance(before, bool) and not isinstance(now, bool):
-        return abs(float(before) - float(now)) > tolerance
+    if tolerance and isinstance(before, (int, float)) and isinstance(now, (int, float)):
+        return abs(before - now) > tolerance
     return before != now
 
 

@@ -127,15 +127,14 @@ def load(
     ]
     # A call whose outcome somebody must find out first waits for a person too.
     waiting = [
-        attempt.model_copy(update={"asked_at": outcomes.called_at(attempt)})
+        attempt.model_copy(update=_since(outcomes.called_at(attempt)))
         for attempt in attempts
         if attempt.state == "unknown" and attempt.code != "in_flight"
     ]
     for approval in approvals.pending_of_conversation(unit, conversation_id=conversation_id):
         elsewhere = outcomes if approval.case_id in {case_id, None} else _Outcomes.of_case(unit, approval.case_id)
         first = next(row for row in elsewhere.requests.values() if approval_id_of(row.request.id) == approval.id)
-        asked_at = {"asked_at": approval.asked_at}
-        waiting.append(_attempt(unit, first, elsewhere, turn_id).model_copy(update=asked_at))
+        waiting.append(_attempt(unit, first, elsewhere, turn_id).model_copy(update=_since(approval.asked_at)))
     if entries is None:
         entries = timeline.messages(unit, conversation_id=conversation_id, limit=RECENT)
     asked, question = _questions(entries, turn_id, case_id)
@@ -165,6 +164,11 @@ def load(
         if case.journey
         else 0,
     )
+
+
+def _since(moment: datetime | None) -> dict[str, str]:
+    """Since when somebody waits, as a specialist may say it."""
+    return {} if moment is None else {"asked_on": moment.date().isoformat(), "asked_time": f"{moment:%H:%M} UTC"}
 
 
 def turn_source(turn_id: TurnId) -> str:

@@ -20,16 +20,17 @@ def park(unit: Unit, ctx: TurnContext, turn_id: TurnId, state: TurnState, waits_
     turn = turns.get(unit, turn_id=turn_id)
     assert turn is not None  # noqa: S101  # the runner made it
     case_id = CaseId(state["case_id"])
-    covers = unsaid(
-        unit, conversation_id=ctx.conversation_id, turn_id=turn_id, ordinals=[*state.get("parts", []), state["cue"]]
-    )
-    if state["cue"] in covers and not state.get("undoing"):
+    # That an outcome is being found out is said besides what was said about the same cue before the call.
+    place = -1 - state["cue"] if state.get("next") == "wait" else state["cue"]
+    ordinals = [*state.get("parts", []), place]
+    covers = unsaid(unit, conversation_id=ctx.conversation_id, turn_id=turn_id, ordinals=ordinals)
+    if place in covers and not state.get("undoing"):
         say(
             unit,
             ctx,
             turn=turn,
             case_id=case_id,
-            text=_interim(unit, ctx, turn_id, state, covers, waits_for),
+            text=_interim(unit, ctx, turn_id, state, [one for one in covers if one != place], waits_for),
             covers=covers,
         )
     queue_left_over(unit, state)
@@ -40,14 +41,13 @@ def park(unit: Unit, ctx: TurnContext, turn_id: TurnId, state: TurnState, waits_
 
 
 def _interim(
-    unit: Unit, ctx: TurnContext, turn_id: TurnId, state: TurnState, covers: list[int], waits_for: ApprovalId
+    unit: Unit, ctx: TurnContext, turn_id: TurnId, state: TurnState, done: list[int], waits_for: ApprovalId
 ) -> str:
-    """What is finished already, then that a person looks at the rest. Templates only."""
+    """What is finished already (`done`), then that a person looks at the rest. Templates only."""
     voice = ctx.house.playbook.voice
     conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
     texts = [voice.disclosure] if conversation is not None and not conversation.disclosed else []
-    said = [ordinal for ordinal in covers if ordinal != state["cue"]]
-    for part in parts_of(unit, ctx, turn_id=turn_id, ordinals=said, cases=state.get("part_cases", {})):
+    for part in parts_of(unit, ctx, turn_id=turn_id, ordinals=done, cases=state.get("part_cases", {})):
         known = known_of(unit, case_id=part.case_id)
         shown = values_of(unit, turn_id=turn_id, parts=[part], known=known)
         texts.append(render(voice.templates[part.cue.template], shown, voice).text)

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -30,7 +31,7 @@ from graphs.undoing import ask_to_undo
 from graphs.waiting import IS_NEW
 from memory import approvals, audit, conversations, inbox, outbox, reconciliations, timeline, turns
 from memory.approvals import Approval
-from memory.errors import FencedOut
+from memory.errors import FencedOut, Overloaded
 from memory.inbox import InboxItem
 from memory.reconciliations import Reconciliation, Verdict
 from memory.store import Unit
@@ -77,6 +78,8 @@ class Runner:
         open_lanes: OpenLanes = LocalLanes,
         relay: Relay | None = None,
         wait_s: float | None = None,
+        intake: inbox.Intake | None = None,
+        most_turns: int | None = None,
     ) -> None:
         """Bind the runner.
 
@@ -87,11 +90,18 @@ class Runner:
             open_lanes: Makes the lanes that turns run in, here or elsewhere; in this process by default.
             relay: Brings notice of turns that run elsewhere; of this process's by default.
             wait_s: How long, in seconds, a caller waits for a turn that runs elsewhere; None for as long as it takes.
+            intake: How much may wait before messages are refused; None for no limit.
+            most_turns: How many turns run at a time in this process; None for no limit.
         """
+        self._intake = intake
+        self._refused = {"conversation": 0, "total": 0}
+        self._taking: Counter[ConversationId] = Counter()
         self._house = house
         self._graph = graph
         self._new_id = new_id
-        self._lanes = open_lanes(self._run_next)
+        self._room = asyncio.Semaphore(most_turns) if most_turns is not None else None
+        self._running = 0
+        self._lanes = open_lanes(self._run_one)
         self._relay = relay or LocalRelay()
         self._wait_s = wait_s
         self._waiting: set[asyncio.Future[Ended]] = set()
@@ -108,6 +118,7 @@ class Runner:
 
         Raises:
             MessageConflict: The id came before with another text.
+            Overloaded: Too much waits already; the message was not taken.
             RunnerClosed: Shutting down; the message was not taken.
         """
         item = await self._take(message)
@@ -272,6 +283,16 @@ class Runner:
         """Where a turn stands. Raises `TurnNotFound`."""
         return await self._house.store.read(lambda unit: _result(unit, turn_id))
 
+    @property
+    def turns_in_flight(self) -> int:
+        """How many turns this process runs at this moment."""
+        return self._running
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How many messages this process refused because too much waited, by where it did."""
+        return dict(self._refused)
+
     async def settle(self, conversation_id: ConversationId) -> None:
         """Wait until nothing is in hand for a conversation, or for as long as a caller waits for a turn elsewhere."""
         with suppress(TimeoutError):
@@ -335,20 +356,44 @@ class Runner:
         if self._closed:
             raise RunnerClosed(RunnerClosed.__doc__)
         now = self._house.clock()
-        item, _ = await self._house.store.write(
-            lambda unit: inbox.put_message(
-                unit,
-                conversation_id=message.conversation_id,
-                message_id=message.message_id,
-                text=message.text,
-                channel=message.channel,
-                customer_hint=message.customer_hint,
-                now=now,
+        if self._intake is not None:
+            await self._check_room(message, self._intake)
+        self._taking[message.conversation_id] += 1
+        try:
+            item, _ = await self._house.store.write(
+                lambda unit: inbox.put_message(
+                    unit,
+                    conversation_id=message.conversation_id,
+                    message_id=message.message_id,
+                    text=message.text,
+                    channel=message.channel,
+                    customer_hint=message.customer_hint,
+                    now=now,
+                )
             )
-        )
+        finally:
+            self._taking[message.conversation_id] -= 1
+            if not self._taking[message.conversation_id]:
+                del self._taking[message.conversation_id]
         if item.state in {"waiting", "running"}:
             self._lanes.wake(message.conversation_id)
         return item
+
+    async def _check_room(self, message: InboundMessage, intake: inbox.Intake) -> None:
+        beside = {"conversation": self._taking[message.conversation_id], "total": self._taking.total()}
+        try:
+            await self._house.store.read(
+                lambda unit: inbox.check_room(
+                    unit,
+                    conversation_id=message.conversation_id,
+                    message_id=message.message_id,
+                    intake=intake,
+                    beside=beside,
+                )
+            )
+        except Overloaded as full:
+            self._refused[full.scope] += 1
+            raise
 
     async def _outcome_of(self, item: InboxItem) -> TurnResult:
         """Wait until an item has been dealt with, here or elsewhere.
@@ -386,6 +431,15 @@ class Runner:
         if current.turn_id is None:
             raise TurnNotFound(TurnNotFound.__doc__)
         return await self.result(current.turn_id)
+
+    async def _run_one(self, conversation_id: ConversationId) -> bool:
+        """Run the conversation's next items as soon as fewer turns run than may."""
+        async with self._room or nullcontext():
+            self._running += 1
+            try:
+                return await self._run_next(conversation_id)
+            finally:
+                self._running -= 1
 
     async def _run_next(self, conversation_id: ConversationId) -> bool:
         """Take the conversation's next items and run them to their end. False if there were none to run."""

@@ -90,7 +90,7 @@ def _without_journey(task: WorkflowTask, sheets: Sheets, journey: Journey | None
     if task.pending and task.act in {"status", "withdraw"}:
         return _still_waiting(task)
     if task.pending and task.noted and "noted" in sheets.voice.templates:
-        return Cue(kind="wait", template="noted", reason="What was said stands beside the request that waits.")
+        return _still_waiting(task, "noted")
     if journey is not None:
         if task.act == "goodbye" and task.answer == "none" and not task.pending:
             return Cue(kind="reply", template="goodbye", ends=True, reason="The customer said goodbye.")
@@ -126,13 +126,11 @@ def _without_journey(task: WorkflowTask, sheets: Sheets, journey: Journey | None
     return Cue(kind="ask", template=template, slots=[NOT_UNDERSTOOD], reason="No journey fits what was said.")
 
 
-def _still_waiting(task: WorkflowTask) -> Cue:
+def _still_waiting(task: WorkflowTask, template: str = "still_waiting") -> Cue:
     """The truth about what waits for a person: that it does, and since when."""
-    since = min((each.asked_at for each in task.pending if each.asked_at is not None), default=None)
-    values: dict[str, Json] = {}
-    if since is not None:
-        values["waiting"] = {"asked_on": since.date().isoformat(), "asked_time": f"{since:%H:%M} UTC"}
-    return Cue(kind="wait", template="still_waiting", values=values, reason="A request waits for a person.")
+    since = min(((each.asked_on, each.asked_time) for each in task.pending if each.asked_on), default=None)
+    values: dict[str, Json] = {"waiting": {"asked_on": since[0], "asked_time": since[1]}} if since else {}
+    return Cue(kind="wait", template=template, values=values, reason="A request waits for a person.")
 
 
 def _turned_down(task: WorkflowTask) -> Cue | None:

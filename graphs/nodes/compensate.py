@@ -4,16 +4,18 @@ from langgraph.runtime import Runtime
 
 from agents.tasks import Cue, Source, ToolProposal
 from graphs.context import House, TurnContext
-from graphs.matter import SYSTEM_TRUST
+from graphs.matter import PERSON_TRUST, SYSTEM_TRUST
 from graphs.state import TurnState
 from memory import evidence, inbox, readings, receipts, requests, turns
 from memory.receipts import Receipt
 from memory.requests import UNDO, RequestRow
 from memory.store import Unit
+from policies.canonical import digest
 from policies.words import (
     ActionRequest,
     CaseId,
     EvidenceId,
+    Json,
     Origin,
     Provenance,
     ReceiptId,
@@ -120,6 +122,8 @@ def _propose(
         at=ctx.now,
         dedupe_key=f"undo:{turn_id}:{ordinal}",
     )
+    if asked_by:
+        _vouch(unit, ctx, spec.compensation.tool, arguments, turn_id, ordinal, case_id, asked_by)
     why = f"Asked for by {asked_by}." if asked_by else "A later step failed; this undoes what was done before it."
     request = ActionRequest(
         id=RequestId(f"req-{turn_id.removeprefix('turn-')}-{ordinal}"),
@@ -153,6 +157,35 @@ def _propose(
         now=ctx.now,
     )
     return request
+
+
+def _vouch(
+    unit: Unit,
+    ctx: TurnContext,
+    tool: str,
+    arguments: dict[str, Json],
+    turn_id: TurnId,
+    ordinal: int,
+    case_id: CaseId,
+    asked_by: str,
+) -> None:
+    """A person who wants it undone answers for the customer's yes, as one who edits does (docs/design/ledger.md)."""
+    canonical = ctx.house.tools.validate(tool, arguments)
+    mark = digest({"tool": tool, "arguments": canonical})
+    evidence.add(
+        unit,
+        evidence_id=EvidenceId(f"ev-{turn_id}-yes-{ordinal}"),
+        case_id=case_id,
+        conversation_id=ctx.conversation_id,
+        kind="confirmation",
+        name="confirmation",
+        subject=mark,
+        value={"digest": mark, "tool": tool, "arguments": canonical, "shown": turn_id, "answered": turn_id},
+        source=f"{asked_by}, for the customer",
+        trust=PERSON_TRUST,
+        at=ctx.now,
+        dedupe_key=f"{turn_id}:yes:{ordinal}",
+    )
 
 
 def _end(unit: Unit, state: TurnState, mine: list[RequestRow], case_id: CaseId, *, by_person: bool) -> TurnState:

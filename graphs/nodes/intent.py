@@ -124,7 +124,7 @@ def _settle(
         cases.close(unit, case_id=matter.case.id, status="closed", disposition="merged", now=ctx.now)
     withdrawn = _withdraw(unit, ctx, turn_id, reading, text)
     if withdrawn is None and matter.pending and reading.act not in ADDS_NOTHING:
-        _note(unit, ctx, turn_id, placed, text)
+        _note(unit, ctx, turn_id, placed, reading, text)
     if withdrawn is not None:
         placed = [withdrawn, *(case_id for case_id in placed[1:] if case_id != withdrawn)]
         items = items[:1] + items[len(items) - len(placed) + 1 :]
@@ -216,11 +216,21 @@ def _withdraw(unit: Unit, ctx: TurnContext, turn_id: TurnId, reading: IntentRead
     return case_id
 
 
-def _note(unit: Unit, ctx: TurnContext, turn_id: TurnId, placed: list[CaseId], text: str) -> None:
-    """Put what the customer says about a request that waits beside it, for who decides; the request stays as it is."""
-    for approval in approvals.pending_of_conversation(unit, conversation_id=ctx.conversation_id):
-        if approval.case_id is None or approval.case_id not in placed or approval.turn_id == turn_id:
-            continue
+def _note(
+    unit: Unit, ctx: TurnContext, turn_id: TurnId, placed: list[CaseId], reading: IntentReading, text: str
+) -> None:
+    """Put what the customer says beside the request that waits, for who decides; the request stays as it is.
+
+    Beside those of the cases that the message is about; else, where one alone waits and no other order is named, beside
+    that: a line too many costs a reviewer a glance, one too few the customer their point.
+    """
+    waiting = approvals.pending_of_conversation(unit, conversation_id=ctx.conversation_id)
+    waiting = [one for one in waiting if one.case_id is not None and one.turn_id != turn_id]
+    about = [one for one in waiting if one.case_id in placed]
+    if not about and len(waiting) == 1:
+        named = {str(entity.value) for entity in reading.entities if entity.kind == "order_id"}
+        about = waiting if named <= {str(value) for value in _arguments(waiting[0]).values()} else []
+    for approval in about:
         add_note(unit, ctx, approval, turn_id, text)
 
 

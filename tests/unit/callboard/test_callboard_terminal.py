@@ -31,6 +31,11 @@ def approval(**changes: Any) -> dict[str, Any]:
         "needed": 2,
         "role": "supervisor",
         "expires_at": "2026-11-21T16:00:46.233457Z",
+        "claimed_by": None,
+        "claimed_until": None,
+        "ended_by": None,
+        "ended_because": "",
+        "additions": [],
         "details": {
             "arguments": {"order_id": "20418", "amount_minor": 14890, "currency": "EUR"},
             "provenance": {"amount_minor": {"origin": "evidence"}},

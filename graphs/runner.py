@@ -356,10 +356,10 @@ class Runner:
         if self._closed:
             raise RunnerClosed(RunnerClosed.__doc__)
         now = self._house.clock()
-        if self._intake is not None:
-            await self._check_room(message, self._intake)
         self._taking[message.conversation_id] += 1
         try:
+            if self._intake is not None:
+                await self._check_room(message, self._intake)
             item, _ = await self._house.store.write(
                 lambda unit: inbox.put_message(
                     unit,
@@ -380,7 +380,7 @@ class Runner:
         return item
 
     async def _check_room(self, message: InboundMessage, intake: inbox.Intake) -> None:
-        beside = {"conversation": self._taking[message.conversation_id], "total": self._taking.total()}
+        beside = {"conversation": self._taking[message.conversation_id] - 1, "total": self._taking.total() - 1}
         try:
             await self._house.store.read(
                 lambda unit: inbox.check_room(

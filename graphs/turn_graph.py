@@ -65,7 +65,7 @@ ROUTES: dict[str, list[str]] = {
         "compensate",
         "wait",
         "escalate",
-    ],  # fmt: skip
+    ],
     "compensate": ["guard", "draft", "close", "escalate"],
     "escalate": ["draft"],
     "draft": ["check_draft", "escalate"],

@@ -228,7 +228,7 @@ def approval_of(unit: Unit, row: Mapping[Any, Any]) -> Approval:
             for vote, note in zip(row["votes"], notes, strict=True)
         ),
         body=cast(dict[str, Json], sealed["shown"]),
-        ended_because=str(sealed["ended_because"]),
+        ended_because=str(sealed.get("ended_because", "")),
     )
 
 

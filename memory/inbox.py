@@ -279,9 +279,9 @@ def check_room(
 ) -> None:
     """Refuse a new message where too much waits or runs; one that is known already is never refused.
 
-    Looked at before the message is written, not with it: counting all that waits in the transaction that adds to it would
-    make every two messages at once collide on Postgres. What processes take at the same moment may exceed the limits by
-    as much as they have in hand.
+    Looked at before the message is written, not with it: counting all that waits in the transaction that adds to it
+    would make every two messages at once collide on Postgres. What several processes take at the same moment may exceed
+    the limits by as much as they have in hand.
 
     Args:
         unit: The transaction, of reading.

@@ -128,6 +128,11 @@ async def test_what_is_known_is_never_refused_for_what_else_waits(store: Store, 
     intake = inbox.Intake(per_conversation=2, total=3)
 
     async def send(conversation: str, message: str) -> tuple[inbox.InboxItem, bool]:
+        await store.read(
+            lambda unit: inbox.check_room(
+                unit, conversation_id=ConversationId(conversation), message_id=message, intake=intake
+            )
+        )
         return await store.write(
             lambda unit: inbox.put_message(
                 unit,
@@ -136,7 +141,6 @@ async def test_what_is_known_is_never_refused_for_what_else_waits(store: Store, 
                 text="Hello",
                 channel="chat",
                 now=now,
-                intake=intake,
             )
         )
 

@@ -229,7 +229,8 @@ def add_note(unit: Unit, ctx: TurnContext, approval: Approval, turn_id: TurnId, 
     events.put(
         unit,
         kind="approval_noted",
-        ids={"approval": approval.id, "conversation": ctx.conversation_id, "queue": approval.queue},
+        conversation_id=ctx.conversation_id,
+        ids={"approval": str(approval.id), "queue": approval.queue},
         now=ctx.now,
     )
     audit.append(

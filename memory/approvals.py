@@ -558,12 +558,11 @@ def _announce(unit: Unit, approval: Approval, kind: events.EventKind, now: datet
         "approval": str(approval.id),
         "version": str(approval.version),
         "status": str(approval.status),
-        "conversation": str(approval.conversation_id),
         "queue": approval.queue,
         "role": approval.role,
         "expires_at": approval.expires_at.isoformat(),
     }
-    events.put(unit, kind=kind, ids=ids, now=now)
+    events.put(unit, kind=kind, conversation_id=approval.conversation_id, ids=ids, now=now)
 
 
 def _warning(now: datetime, expires_at: datetime) -> dict[str, Any]:

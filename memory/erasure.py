@@ -47,6 +47,7 @@ NOBODYS: Final = frozenset(
         "policy_engines",
         "policy_terms",
         "policy_versions",
+        "review_answers",
         "signing_keys",
         "snapshots",
     }

@@ -12,6 +12,7 @@ from sqlmodel import Field
 
 from memory.rows import SERIAL, Moment, Row, table_of
 from memory.unit import Unit
+from policies.words import ConversationId
 
 EventKind = Literal[
     "approval_opened", "approval_reopened", "approval_noted", "approval_warned", "approval_ended",
@@ -26,6 +27,7 @@ class EventRow(Row, table=True):
 
     seq: int | None = Field(default=None, sa_column=Column(SERIAL, primary_key=True, autoincrement=True))
     kind: str
+    conversation_id: str = Field(index=True)
     at: datetime = Field(sa_type=Moment)
     ids: dict[str, Any] = Field(sa_type=JSON)
 
@@ -45,9 +47,10 @@ class Event:
     """What it is about: approval, status, queue, role; never a customer's words."""
 
 
-def put(unit: Unit, *, kind: EventKind, ids: dict[str, str], now: datetime) -> None:
-    """Tell of something, in the transaction that makes it so."""
-    unit.insert(_TABLE, kind=kind, at=now, ids=ids)
+def put(unit: Unit, *, kind: EventKind, conversation_id: ConversationId, ids: dict[str, str], now: datetime) -> None:
+    """Tell of something in a conversation, in the transaction that makes it so."""
+    told = {"conversation": str(conversation_id), **ids}
+    unit.insert(_TABLE, kind=kind, conversation_id=conversation_id, at=now, ids=told)
 
 
 def after(unit: Unit, *, seq: int, limit: int) -> list[Event]:

@@ -265,11 +265,10 @@ def _announce(unit: Unit, item: Reconciliation, kind: events.EventKind, now: dat
         "reconciliation": item.id,
         "receipt": str(item.receipt_id),
         "status": str(item.status),
-        "conversation": str(item.conversation_id),
         "queue": item.queue,
         "role": item.role,
     }
-    events.put(unit, kind=kind, ids=ids, now=now)
+    events.put(unit, kind=kind, conversation_id=item.conversation_id, ids=ids, now=now)
 
 
 def _row(unit: Unit, reconciliation_id: str) -> Mapping[Any, Any]:

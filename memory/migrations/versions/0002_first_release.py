@@ -120,10 +120,14 @@ def upgrade() -> None:
         "events",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("conversation_id", sa.String(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ids", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("seq"),
     )
+    with op.batch_alter_table("events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_events_conversation_id"), ["conversation_id"], unique=False)
+
     op.create_table(
         "reconciliations",
         sa.Column("id", sa.String(), nullable=False),

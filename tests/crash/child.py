@@ -1,9 +1,9 @@
 """A process that warms up once and then, for each line it reads, forks a child that plays a conversation until it dies.
 
 A line names directory, Postgres database if any, template of the shop's records, order, who asks, and the boundary at
-which the child kills itself with SIGKILL, the nth time it is passed; an answer line says how it ended. `part` is "ask" (up to the customer's
-yes), "decide" (a reviewer says yes), "both", "person" (asks for one), or "recover" (only go on with what is left,
-`seconds` later).
+which the child kills itself with SIGKILL, the nth time it is passed; an answer line says how it ended. `part` is "ask"
+(up to the customer's yes), "decide" (a reviewer says yes), "both", "person" (asks for one), or "recover" (only go on
+with what is left, `seconds` later).
 """
 
 import asyncio

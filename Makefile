@@ -14,7 +14,6 @@ help:
 	@echo "make test    run every test"
 	@echo "make check   format, lint, types, import contracts, unit tests"
 	@echo "make bench   measure turns, policies, a turn beside other stacks, and calls of models"
-	@echo "make bench   measure turns, policies, and a turn beside other stacks"
 	@echo "make migration MESSAGE=\"...\"   write the migration for what changed in the tables"
 	@echo "make setup   only make .venv"
 

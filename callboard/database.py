@@ -63,13 +63,13 @@ async def check(pool: Pool) -> None:
         row = await found.fetchone()
         assert row is not None  # noqa: S101  a select without a table
         if not row["queue"]:
-            raise SchemaBehind(found="without a queue", needed=migrating.HEAD)
+            raise SchemaBehind(found="of records only", needed=migrating.HEAD)
         version = None
         if row["checkpoints"]:
             newest_there = await (await connection.execute("SELECT max(v) AS v FROM checkpoint_migrations")).fetchone()
             version = newest_there["v"] if newest_there else None
         if version is None or version < newest:
-            raise SchemaBehind(found="with older checkpoints", needed=migrating.HEAD)
+            raise SchemaBehind(found="of older checkpoints", needed=migrating.HEAD)
 
 
 def open_pool(url: str, *, size: int) -> Pool:

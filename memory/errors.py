@@ -102,7 +102,8 @@ class SchemaBehind(StoreError):
 
     def __init__(self, *, found: str | None, needed: str) -> None:
         super().__init__(
-            f"The database is at schema {found or 'none'}, this version needs {needed}. Run: callboard db upgrade"
+            f"The database {f'is at schema {found}' if found else 'holds nothing of Callboard'}, this version needs "
+            f"schema {needed}. Run: callboard db upgrade"
         )
         self.found = found
         self.needed = needed

@@ -31,6 +31,12 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_erasures_subject"), ["subject"], unique=False)
 
     op.create_table(
+        "guards",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "key_destructions",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.PrimaryKeyConstraint("seq"),

@@ -232,7 +232,7 @@ async def test_p5_a_withdrawal_and_the_effect_at_once_are_one_of_them(pair: Pair
     results = await overlap(
         pair,
         _reserving(now, "a", approval=(A1, 1, "d1")),
-        lambda unit: approvals.withdraw(unit, approval_id=A1, by="customer", now=now),
+        lambda unit: approvals.withdraw(unit, approval_id=A1, by="customer", reason="wants to keep it", now=now),
     )
     assert _kinds(results) == [ApprovalClosed.__name__]
     status = (await pair.one.read(lambda unit: approvals.get(unit, approval_id=A1))).status

@@ -145,7 +145,7 @@ async def test_p2_a_long_call_keeps_its_lease_so_that_nobody_takes_it_for_lost(t
         await go_on.wait()
         return ToolResult({"account": "A"})
 
-    store = await Store.open(tmp_path / "data")
+    store = await SqliteStore.open(tmp_path / "data")
     gateway = Gateway(
         registry=transfers(call=slow), systems={}, clock=lambda: datetime.now(UTC), owner="process-1", lease_s=0.2
     )
@@ -168,7 +168,7 @@ async def test_p2_a_long_call_keeps_its_lease_so_that_nobody_takes_it_for_lost(t
 async def test_p2_a_call_that_settled_without_effect_long_ago_is_not_made_on_an_old_permit(tmp_path: Path) -> None:
     bank = Bank()
     registry = transfers(call=bank.transfer, probe=bank.probe, settling_time=SETTLING)
-    store = await Store.open(tmp_path / "data")
+    store = await SqliteStore.open(tmp_path / "data")
     await left_executing(store)
     lost = await store.write(
         lambda unit: receipts.mark_unknown(unit, receipt_id=ReceiptId("x1"), error_code="lost", now=NOW)
@@ -186,7 +186,7 @@ async def test_p12_a_system_that_is_left_alone_is_not_called_and_nothing_happene
     with pytest.raises(ToolUnavailable):
         async with circuits.through("bank"):
             raise ToolUnavailable
-    store = await Store.open(tmp_path / "data")
+    store = await SqliteStore.open(tmp_path / "data")
     gateway = Gateway(
         registry=transfers(call=bank.transfer),
         systems={},

@@ -310,7 +310,7 @@ async def test_it_says_when_it_is_ready(office: Office) -> None:
 
 
 async def test_reviewers_claim_and_whoever_watches_hears_of_it(office: Office) -> None:
-    turn = await office.say("claimed", *REFUND)
+    turn = await office.say("claimed", "I want a refund for order 20955", "luca.bianchi@example.org, 40122", "yes")
     [approval_id] = turn["approvals"]
     path = f"/v1/approvals/{approval_id}"
     assert (await office.bot.post(f"{path}/claim")).status_code == 403

@@ -5,6 +5,7 @@ CaseMemoryError
 │   ├── DataDirectoryHeld      another process works on this data directory
 │   ├── StoreClosed            the store was closed
 │   ├── StoreUnavailable       the database refused; nothing of this was stored
+│   │   └── DatabaseUnreachable
 │   ├── WriteInDoubt           the connection broke while it committed; nobody can say whether it did
 │   ├── SchemaBehind           the database must be upgraded first
 │   ├── SchemaAhead            the database was made by a newer Callboard
@@ -88,6 +89,15 @@ class StoreUnavailable(StoreError):
 
     def __init__(self) -> None:
         super().__init__("The database refused this write and nothing of it was stored. Check disk space, then retry.")
+
+
+class DatabaseUnreachable(StoreUnavailable):
+    """The Postgres database can't be reached."""
+
+    def __init__(self) -> None:
+        StoreError.__init__(
+            self, "The database can't be reached. Check that it runs, and CALLBOARD_DATABASE_URL: host, user, password."
+        )
 
 
 class WriteInDoubt(StoreError):

@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from memory import migrating
-from memory.errors import StoreClosed, StoreUnavailable, WriteInDoubt
+from memory.errors import DatabaseUnreachable, StoreClosed, StoreUnavailable, WriteInDoubt
 from memory.store import Fence, check_fence
 from memory.unit import Unit
 from memory.vault import KeyCache, Vault
@@ -88,7 +88,7 @@ class PostgresStore:
 
         Raises:
             SchemaBehind, SchemaAhead: It was made for another version of Callboard.
-            StoreUnavailable: It can't be reached.
+            DatabaseUnreachable: As it says.
             WrongMasterKey: It was made with another key.
         """
         engine = engine_of(url, limits)
@@ -96,8 +96,11 @@ class PostgresStore:
         try:
             await store.read(lambda unit: migrating.check(unit.connection))
             await store.write(lambda unit: unit.vault.check_master())
-        except BaseException:
+        except BaseException as error:
             await store.close()
+            cause = error.__cause__
+            if isinstance(error, StoreUnavailable) and isinstance(cause, DBAPIError) and _is_cut(cause):
+                raise DatabaseUnreachable from error
             raise
         return store
 

@@ -503,7 +503,8 @@ async def test_p2_a_write_whose_connection_was_cut_is_made_once(pair: Pair, now:
         attempts.append(len(attempts))
         if len(attempts) == 1:
             number = unit.value(text("SELECT pg_backend_pid()"))
-            pair.other._reading.connect().execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": number}).close()
+            with pair.other._reading.connect() as connection:
+                connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": number})
 
     await pair.one.write(cut)
     assert len(attempts) == 2
@@ -531,11 +532,11 @@ async def test_p2_a_commit_whose_answer_was_lost_is_not_made_again(
 
 
 async def test_a_statement_that_takes_too_long_is_given_up_and_leaves_nothing(postgres: str, now: datetime) -> None:
-    store = await PostgresStore.open(postgres, master_key=KEY, limits=DatabaseLimits(statement_s=0.2))
+    store = await PostgresStore.open(postgres, master_key=KEY, limits=DatabaseLimits(statement_s=1.0))
 
     def slow(unit: Unit) -> None:
         snapshots.save(unit, hash="slow", name="n", content={}, now=now)
-        unit.value(text("SELECT pg_sleep(5)"))
+        unit.value(text("SELECT pg_sleep(60)"))
 
     with pytest.raises(StoreUnavailable) as refused:
         await store.write(slow)

@@ -155,9 +155,13 @@ def spend(unit: Unit, *, scopes: Sequence[str], spent: Spent, conversation_id: C
 
 def spent_by(unit: Unit, *, scopes: Sequence[str]) -> dict[str, Spent]:
     """What these scopes have spent so far; every scope is in the answer."""
-    rows = unit.rows(select(_SPENDING).where(_SPENDING.c.scope.in_(list(scopes))))
-    found = {row["scope"]: Spent(row["calls"], row["tokens"], row["cost_nano"], row["milliseconds"]) for row in rows}
-    return {scope: found.get(scope, Spent()) for scope in scopes}
+    found: dict[str, Spent] = {}
+    for scope in scopes:
+        row = unit.row(_SPENDING, scope=scope)
+        found[scope] = (
+            Spent(row["calls"], row["tokens"], row["cost_nano"], row["milliseconds"]) if row is not None else Spent()
+        )
+    return found
 
 
 def _answer(row: Mapping[Any, Any]) -> ModelAnswer:

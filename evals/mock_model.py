@@ -84,7 +84,7 @@ def _reading(task: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _cue(task: Mapping[str, Json]) -> dict[str, Json]:
-    made = {attempt["tool"] for attempt in task["attempts"] if attempt["this_turn"]}
+    made = {attempt["tool"] for attempt in task["attempts"] if attempt.get("this_turn")}
     known = {row["name"]: row for row in task["known"] if row["kind"] == "customer"}
     if "get_meter" not in made:
         return _call("get_meter", {"meter_id": known["meter_id"]})

@@ -63,6 +63,10 @@ def open_with_model(
             openai_base_url=base_url,
             model=model,
             model_timeout_s=timeout_s,
+            # What is measured is time: nothing is to end early for what it took.
+            model_turn_s=3600,
+            budget_turn_tokens=0,
+            budget_case_tokens=0,
         )
     )
 

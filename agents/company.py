@@ -25,6 +25,7 @@ from agents.specialists import (
     WorkflowSpecialist,
 )
 from agents.tasks import AuthenticationTask, DraftTask, IntentTask, WorkflowTask
+from memory.vectors import Embedder
 from tools.spec import ToolSpec
 
 UTTERANCES_SHOWN = 5
@@ -39,13 +40,18 @@ def sheets_of(
     return Sheets(journeys=dict(journeys), voice=voice, tools=cards, methods=tuple(methods))
 
 
-def local_reasoner(sheets: Sheets, patterns: EntityPatterns) -> LocalReasoner:
+def local_reasoner(sheets: Sheets, patterns: EntityPatterns, *, embedder: Embedder | None = None) -> LocalReasoner:
     """Everything that needs no model. Fits the classifier, which takes a fraction of a second.
+
+    Args:
+        sheets: The playbook as the interpreter reads it.
+        patterns: How the business writes what customers name.
+        embedder: Verified weights that know the meaning of words, where there are any.
 
     Raises:
         TooFewExamples: A journey has too few utterances.
     """
-    model = fit_journeys(list(sheets.journeys.values()))
+    model = fit_journeys(list(sheets.journeys.values()), embedder=embedder)
     reader = Reader(journeys=sheets.journeys, model=model, patterns=patterns)
     return LocalReasoner(
         {

@@ -1,5 +1,6 @@
 """The composition root: opens every part that a running Callboard needs, in order, and closes them in reverse."""
 
+import asyncio
 import logging
 import os
 import shutil
@@ -34,6 +35,7 @@ from memory import snapshots
 from memory.errors import CaseMemoryError, EmbedderMismatch
 from memory.index import ChromaIndex, InMemoryIndex, VectorIndex
 from memory.knowledge import passages_of
+from memory.minilm import open_weights
 from memory.retrieval import Retriever
 from memory.sqlite_store import SqliteStore
 from memory.store import Store, Unit
@@ -92,6 +94,7 @@ class Runtime:
             PlaybookMistakes: The playbook can't be loaded.
             DataDirectoryHeld: Another process works on the data directory.
             SystemsMissing: The playbook's systems of record aren't there.
+            WeightsRefused: Weights were given that are not the published ones.
         """
         check_names()
         playbook = load_playbook(settings.playbook)
@@ -107,12 +110,13 @@ class Runtime:
             systems = await _open_systems(settings, playbook, clock())
             for system in systems.values():
                 stack.push_async_callback(system.close)
-            retriever = await _open_retriever(settings.data_dir / "index", playbook, stack)
+            weights = await asyncio.to_thread(open_weights, settings.weights)
+            retriever = await _open_retriever(settings.data_dir / "index", playbook, weights, stack)
             checkpoints = await stack.enter_async_context(Checkpoints.open(settings.data_dir / "checkpoints.db"))
             sheets = sheets_of(
                 playbook.journeys, playbook.voice, methods=playbook.verification, tools=list(playbook.tools)
             )
-            local = local_reasoner(sheets, playbook.entities)
+            local = local_reasoner(sheets, playbook.entities, embedder=weights)
             chosen = reasoner(sheets, local) if reasoner else _choose_reasoner(settings, sheets, local, clock, stack)
             house = House(
                 store=store,
@@ -206,11 +210,14 @@ async def _open_systems(settings: Settings, playbook: Playbook, now: datetime) -
     return await playbook.open_systems(directory)
 
 
-async def _open_retriever(directory: Path, playbook: Playbook, stack: AsyncExitStack) -> Retriever:
-    embedder = HashingEmbedder()
+async def _open_retriever(
+    directory: Path, playbook: Playbook, weights: Embedder | None, stack: AsyncExitStack
+) -> Retriever:
+    embedder = weights or HashingEmbedder()
     index = await _open_index(directory, embedder)
     stack.push_async_callback(index.close)
-    retriever = Retriever(embedder, index)
+    # Vectors of meaning deserve more of the score than hashed spelling does.
+    retriever = Retriever(embedder, index, vector_weight=0.7 if weights else 0.3)
     await retriever.sync([passage for article in playbook.articles for passage in passages_of(article)])
     return retriever
 

@@ -12,6 +12,7 @@ import typer
 from callboard.commands.bench_peers import bench_peers
 from callboard.commands.bench_policies import bench_policies
 from callboard.commands.conformance import conformance
+from callboard.commands.intents import intents
 from callboard.commands.progress import progress
 from callboard.output import NOT_AS_IT_SHOULD, JsonOption, Options
 
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     evaluating = typer.Typer(help="How well it serves, and at what cost.", no_args_is_help=True)
     evaluating.command("transcripts")(transcripts)
     evaluating.command("conformance")(conformance)
+    evaluating.command("intents")(intents)
     bench = typer.Typer(help="What it costs.", no_args_is_help=True)
     bench.command("turns")(turns)
     bench.command("policies")(bench_policies)

@@ -42,6 +42,7 @@ def test_every_setting_of_the_example_file_is_really_read(monkeypatch: pytest.Mo
         "CALLBOARD_TIMER_S": "3",
         "CALLBOARD_PURGE_WITHIN_H": "2",
         "CALLBOARD_LOG_LEVEL": "error",
+        "CALLBOARD_WEIGHTS": "none",
         "OPENAI_API_KEY": "sk",
         "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
         "CALLBOARD_MODEL": "other",

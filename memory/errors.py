@@ -50,7 +50,8 @@ CaseMemoryError
 │   └── SecondPersonNeeded     whoever drafted it can't approve it, nor a lower role
 └── KnowledgeError
     ├── EmbedderMismatch       the index holds vectors of another embedder
-    └── IndexMissing           the database has no table for vectors
+    ├── IndexMissing           the database has no table for vectors
+    └── WeightsRefused         a file of weights is missing or not the one published
 """
 
 from datetime import datetime
@@ -500,3 +501,14 @@ class IndexMissing(KnowledgeError):
 
     def __init__(self) -> None:
         super().__init__("The database has no table for vectors. Install pgvector there, then: callboard db upgrade")
+
+
+class WeightsRefused(KnowledgeError):
+    """Weights that can't be trusted."""
+
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(
+            f"{file}: {why}. Give the weights of all-MiniLM-L6-v2 as published, or set CALLBOARD_WEIGHTS=none to "
+            "work without."
+        )
+        self.file = file

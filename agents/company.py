@@ -9,7 +9,7 @@ from agents.local.authentication import next_check
 from agents.local.cues import next_cue
 from agents.local.drafting import draft
 from agents.local.entities import EntityPatterns
-from agents.local.intents import IntentModel, fit_journeys
+from agents.local.intents import fit_journeys
 from agents.local.reading import Reader
 from agents.local.sheets import Sheets, ToolCard
 from agents.prompting import load_prompt
@@ -25,6 +25,7 @@ from agents.specialists import (
     WorkflowSpecialist,
 )
 from agents.tasks import AuthenticationTask, Draft, Drafts, DraftsTask, DraftTask, IntentTask, WorkflowTask
+from memory.vectors import Embedder
 from tools.spec import ToolSpec
 
 UTTERANCES_SHOWN = 3
@@ -39,13 +40,18 @@ def sheets_of(
     return Sheets(journeys=dict(journeys), voice=voice, tools=cards, methods=tuple(methods))
 
 
-def local_reasoner(sheets: Sheets, patterns: EntityPatterns) -> LocalReasoner:
+def local_reasoner(sheets: Sheets, patterns: EntityPatterns, *, embedder: Embedder | None = None) -> LocalReasoner:
     """Everything that needs no model. Fits the classifier, which takes a fraction of a second.
+
+    Args:
+        sheets: The playbook as the interpreter reads it.
+        patterns: How the business writes what customers name.
+        embedder: Verified weights that know the meaning of words, where there are any.
 
     Raises:
         TooFewExamples: A journey has too few utterances.
     """
-    model = _learnt(list(sheets.journeys.values()))
+    model = fit_journeys(list(sheets.journeys.values()), embedder=embedder)
     reader = Reader(journeys=sheets.journeys, model=model, patterns=patterns)
 
     def write(task: DraftTask) -> Draft:
@@ -60,17 +66,6 @@ def local_reasoner(sheets: Sheets, patterns: EntityPatterns) -> LocalReasoner:
             DraftsTask: lambda task: Drafts(drafts=[write(each) for each in task.drafts]),
         }
     )
-
-
-_LEARNT: dict[str, IntentModel] = {}
-"""What was learnt from which utterances: the same for the same, and it takes seconds."""
-
-
-def _learnt(journeys: Sequence[Journey]) -> IntentModel:
-    key = json.dumps([[journey.id, journey.utterances] for journey in journeys])
-    if key not in _LEARNT:
-        _LEARNT[key] = fit_journeys(journeys)
-    return _LEARNT[key]
 
 
 def specialists_of(sheets: Sheets, *, reasoner: Reasoner, decide_table: DecideTable) -> Specialists:

@@ -1,5 +1,6 @@
 """The composition root: opens every part that a running Callboard needs, in order, and closes them in reverse."""
 
+import asyncio
 import logging
 import os
 import shutil
@@ -31,9 +32,10 @@ from memory import audit, snapshots
 from memory.errors import CaseMemoryError
 from memory.inbox import Intake
 from memory.knowledge import passages_of
-from memory.retrieval import Retriever
+from memory.minilm import open_weights
+from memory.retrieval import HASHED_WEIGHT, Retriever
 from memory.store import Store, Unit
-from memory.vectors import HashingEmbedder
+from memory.vectors import Embedder, HashingEmbedder
 from policies.contents import PolicyContent, read_content
 from policies.words import Json
 from tools.circuits import Circuits, circuits_of_systems
@@ -96,6 +98,7 @@ class Runtime:
             SchemaBehind: The Postgres database must be upgraded first.
             SystemsMissing: The playbook's systems of record aren't there.
             SettingsInvalid: The models can't be set up as the settings say.
+            WeightsRefused: Weights were given that are not the published ones.
         """
         check_names()
         playbook = load_playbook(settings.playbook)
@@ -111,11 +114,12 @@ class Runtime:
             systems = await _open_systems(settings, playbook, clock())
             for system in systems.values():
                 stack.push_async_callback(system.close)
-            retriever = await _open_retriever(backend, playbook, stack)
+            weights = await asyncio.to_thread(open_weights, settings.weights)
+            retriever = await _open_retriever(backend, playbook, weights, stack)
             sheets = sheets_of(
                 playbook.journeys, playbook.voice, methods=playbook.verification, tools=list(playbook.tools)
             )
-            local = local_reasoner(sheets, playbook.entities)
+            local = local_reasoner(sheets, playbook.entities, embedder=weights)
             if reasoner is not None:
                 chosen = reasoner(sheets, local)
             else:
@@ -269,10 +273,13 @@ def _build_systems(directory: Path, playbook: Playbook, now: datetime) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-async def _open_retriever(backend: Backend, playbook: Playbook, stack: AsyncExitStack) -> Retriever:
-    embedder = HashingEmbedder()
+async def _open_retriever(
+    backend: Backend, playbook: Playbook, weights: Embedder | None, stack: AsyncExitStack
+) -> Retriever:
+    embedder = weights or HashingEmbedder()
     index = await backend.open_index(embedder)
     stack.push_async_callback(index.close)
-    retriever = Retriever(embedder, index)
+    # Vectors of meaning deserve more of the score than hashed spelling does.
+    retriever = Retriever(embedder, index, vector_weight=0.7 if weights else HASHED_WEIGHT)
     await retriever.sync([passage for article in playbook.articles for passage in passages_of(article)])
     return retriever

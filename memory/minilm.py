@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from memory.errors import WeightsRefused
 from memory.vectors import Vectors
@@ -43,6 +44,8 @@ class MiniLm:
 
     def __init__(self, tensors: dict[str, Tensor], tokenizer: "Tokenizer") -> None:
         self._tokenizer = tokenizer
+        # A message is too short to be shared between threads, and threads that wait for each other cost a lot.
+        self._threads = ThreadpoolController()
         self._words = tensors["embeddings.word_embeddings.weight"]
         self._places = (
             tensors["embeddings.position_embeddings.weight"] + tensors["embeddings.token_type_embeddings.weight"][0]
@@ -76,11 +79,12 @@ class MiniLm:
         for place, ids in enumerate(tokens):
             if len(ids) > 2:
                 by_length.setdefault(len(ids), []).append(place)
-        for length, places in by_length.items():
-            step = max(1, BATCH_TOKENS // length)
-            for start in range(0, len(places), step):
-                part = places[start : start + step]
-                vectors[part] = self._vectors(np.array([tokens[place] for place in part]))
+        with self._threads.limit(limits=1):
+            for length, places in by_length.items():
+                step = max(1, BATCH_TOKENS // length)
+                for start in range(0, len(places), step):
+                    part = places[start : start + step]
+                    vectors[part] = self._vectors(np.array([tokens[place] for place in part]))
         return vectors
 
     def _vectors(self, tokens: NDArray[np.int64]) -> Vectors:
@@ -124,12 +128,21 @@ class _Layer:
         return _normed(states + _through(wide, self._narrowing), *self._output_norm)
 
 
-def find_weights(directory: Path | None) -> Path | None:
-    """Where weights lie: the directory that settings name, else in an installed package; None if nowhere."""
-    if directory is not None:
-        return directory
+def open_weights(choice: str) -> MiniLm | None:
+    """The weights that settings ask for.
+
+    Args:
+        choice: "none"; "auto", which takes those of the installed package if there is one; or a directory.
+
+    Raises:
+        WeightsRefused: A file is missing, or is another than the one published.
+    """
+    if choice == "none":
+        return None
+    if choice != "auto":
+        return MiniLm.open(Path(choice))
     found = importlib.util.find_spec(PACKAGE)
-    return Path(found.origin).parent / "model" if found is not None and found.origin else None
+    return MiniLm.open(Path(found.origin).parent / "model") if found is not None and found.origin else None
 
 
 def _verified(file: Path, expected: str) -> bytes:

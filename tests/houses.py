@@ -172,11 +172,11 @@ _FITTED: dict[int, tuple[Any, Any]] = {}
 """Reasoners by the voice they speak with, which they keep alive."""
 
 
-def local_reasoner(sheets: Sheets, entities: Any) -> Any:
+def local_reasoner(sheets: Sheets, entities: Any, *, embedder: Any = None) -> Any:
     """Fitted once per playbook: it is a pure function of its files, and takes seconds."""
     key = id(sheets.voice)
     if key not in _FITTED:
-        _FITTED[key] = (sheets, company.local_reasoner(sheets, entities))
+        _FITTED[key] = (sheets, company.local_reasoner(sheets, entities, embedder=embedder))
     return _FITTED[key][1]
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from agents.confirmation import read_confirmation, read_withdrawal
-from agents.local.lexical import content_words, normalised
+from agents.local.pieces import content_words, normalised
 from agents.tasks import Act, Entity, IntentGuess, IntentTask
 
 CONTROL = re.compile(r"#{2,}\s*(\w+)\s*#{2,}")

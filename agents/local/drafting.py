@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from agents.journeys import Journey, Voice
-from agents.local.lexical import content_words, normalised
+from agents.local.pieces import content_words, normalised
 from agents.rendering import PLACEHOLDER
 from agents.tasks import Cue, Draft, DraftTask, Passage
 

@@ -17,14 +17,14 @@ from threadpoolctl import threadpool_limits
 
 from agents.errors import TooFewExamples
 from agents.journeys import Journey
-from agents.local.lexical import Array, Pieces, core, elsewhere, normalised
+from agents.local.pieces import Array, Pieces, core, elsewhere, normalised
 from memory.vectors import Embedder
 
 Labels: TypeAlias = NDArray[np.int64]
 
 MINIMUM_EXAMPLES = 5
 FOLDS, FOLDS_OF_FEW, FEW = 5, 10, 100
-INVERSE_REGULARISATION, TOLERANCE = 10.0, 0.01
+INVERSE_REGULARISATION, TOLERANCE = 10.0, 0.001
 LEXICAL_SHARE, NEAREST_SHARE = 0.35, 0.5
 """How much the words themselves, and the examples most alike, count beside the classifier of meaning."""
 NEAREST, SHARPNESS = 3, 20.0
@@ -314,6 +314,16 @@ def _left_out(training: _Training, texts: Sequence[str]) -> tuple[Array, Array]:
     return np.concatenate(votes)[order], np.concatenate(signs)[order]
 
 
+def calibration_error(confidence: Sequence[float] | Array, right: Sequence[bool] | NDArray[np.bool_]) -> float:
+    """Expected calibration error: how far confidence is from the share that is right, in ten bins."""
+    sure, held = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    bins = np.minimum((sure * 10).astype(int), 9)
+    return sum(
+        abs(float(held[bins == each].mean() - sure[bins == each].mean())) * float((bins == each).mean())
+        for each in set(bins.tolist())
+    )
+
+
 def _without_their_intent(training: _Training, names: Sequence[str]) -> Array:
     """Signs of each example from classifiers that don't know its intent: how a request looks that no intent covers."""
     order = sorted(range(len(names)), key=lambda label: sha256(names[label].encode()).digest())
@@ -380,18 +390,13 @@ def _report(
     confidence = probabilities.max(axis=1)
     clear = confidence - np.sort(probabilities, axis=1)[:, -2] > CLOSE_MARGIN
     right = predicted == truth
-    bins = np.minimum((confidence * 10).astype(int), 9)
-    error = sum(
-        abs(float(right[bins == each].mean()) - float(confidence[bins == each].mean())) * float((bins == each).mean())
-        for each in set(bins.tolist())
-    )
     wrong: dict[tuple[str, str], int] = {}
     for true, guess in zip(truth[~right], predicted[~right], strict=True):
         pair = (names[true], names[guess])
         wrong[pair] = wrong.get(pair, 0) + 1
     return FitReport(
         accuracy=float(right.mean()),
-        calibration_error=float(error),
+        calibration_error=calibration_error(confidence, right),
         coverage=float((accepted & clear).mean()),
         uncovered_refused=refused,
         confused=tuple(sorted(((a, b, n) for (a, b), n in wrong.items()), key=lambda each: (-each[2], each[:2]))),

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from agents.local.lexical import content_words, normalised
+from agents.local.pieces import content_words, normalised
 from agents.local.sheets import ToolCard
 
 ALIKE = 0.32

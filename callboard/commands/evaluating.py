@@ -14,6 +14,7 @@ from callboard.commands.bench_peers import bench_peers
 from callboard.commands.bench_policies import bench_policies
 from callboard.commands.conformance import conformance
 from callboard.commands.erasure import erasure
+from callboard.commands.intents import intents
 from callboard.commands.load import load
 from callboard.commands.model_faults import model_faults
 from callboard.commands.progress import progress
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
     evaluating.command("erasure")(erasure)
     evaluating.command("load")(load)
     evaluating.command("model-faults")(model_faults)
+    evaluating.command("intents")(intents)
     bench = typer.Typer(help="What it costs.", no_args_is_help=True)
     bench.command("turns")(turns)
     bench.command("policies")(bench_policies)

@@ -59,6 +59,7 @@ def test_every_setting_of_the_example_file_is_really_read(monkeypatch: pytest.Mo
         "CALLBOARD_MAX_MESSAGE_CHARS": "2000",
         "CALLBOARD_PURGE_WITHIN_H": "2",
         "CALLBOARD_LOG_LEVEL": "error",
+        "CALLBOARD_WEIGHTS": "none",
         "OPENAI_API_KEY": "sk",
         "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
         "CALLBOARD_MODEL": "other",

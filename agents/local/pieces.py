@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -93,7 +94,7 @@ def pieces(text: str) -> list[set[str]]:
     asked = [name for name, pattern in QUESTIONS.items() if pattern.search(text)]
     known = concepts()
     return [
-        {*words, *(f"{one} {two}" for one, two in zip(words, words[1:], strict=False))},
+        {*words, *(f"{one} {two}" for one, two in pairwise(words))},
         set(_runs(text.split())),
         set(_runs(content or words)),
         stems,
@@ -150,7 +151,7 @@ class Pieces:
         shape = (len(texts), len(views))
         self.incidence = csr_matrix((np.ones(len(columns)), np.array(columns), np.array(ends)), shape=shape)
 
-    def rarity(self, rows: Sequence[int]) -> Array:
+    def rarity(self, rows: NDArray[np.int64]) -> Array:
         """How much each piece counts, from how many of these rows have it; nothing if none has."""
         having = np.asarray(self.incidence[rows].sum(axis=0)).ravel()
         weight: Array = np.log((1 + len(rows)) / (1 + having)) + 1

@@ -1,6 +1,7 @@
 """What a customer wants, learned from journeys' utterances: a linear classifier that knows when it doesn't know."""
 
 import math
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ CLOSE_MARGIN = 0.04
 """Accepted only if the best probability is ahead of the second by more than this; else we ask which of the two."""
 GROUPS_LEFT_OUT = 4
 KEPT_MODELS = 8
+NAME_BREAK = re.compile(r"[_\W]+|(?<=[a-z])(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +108,10 @@ class _Head:
 
 
 class _Training:
-    """Examples and what is said elsewhere, taken apart once and fitted in any selection."""
+    """Examples, then the intents' names, then what is said elsewhere: taken apart once, fitted in any selection."""
 
-    def __init__(self, texts: Sequence[str], labels: Labels, embedder: Embedder | None) -> None:
-        self.labels, self.embedder = labels, embedder
-        self.examples = int((labels < labels.max()).sum())
+    def __init__(self, texts: Sequence[str], labels: Labels, examples: int, embedder: Embedder | None) -> None:
+        self.labels, self.examples = labels, examples
         self.pieces = Pieces([core(text) for text in texts])
         self.vectors: Array | None = None
         if embedder is not None:
@@ -266,11 +267,13 @@ def fit(examples: Mapping[str, Sequence[str]], *, embedder: Embedder | None = No
 
 def _fit(pairs: Sequence[tuple[str, str]], embedder: Embedder | None) -> IntentModel:
     names = sorted({name for name, _ in pairs})
-    texts = [text for _, text in pairs]
-    labels = np.array([*(names.index(name) for name, _ in pairs), *(len(names) for _ in elsewhere())])
-    training = _Training([*texts, *elsewhere()], labels, embedder)
-    votes, signs = _left_out(training, [*texts, *elsewhere()])
-    count, truth = training.examples, labels[: training.examples]
+    texts, count = [text for _, text in pairs], len(pairs)
+    labels = np.array(
+        [*(names.index(name) for name, _ in pairs), *range(len(names)), *(len(names) for _ in elsewhere())]
+    )
+    training = _Training([*texts, *(_spoken(name) for name in names), *elsewhere()], labels, count, embedder)
+    votes, signs = _left_out(training, texts)
+    truth = labels[:count]
     temperature = _temperature(votes[:count], truth)
     scale = _Scale(signs[:count].mean(axis=0), signs[:count].std(axis=0) + 1e-9)
     standings, uncovered = scale.standing(signs), scale.standing(_without_their_intent(training, names))
@@ -278,7 +281,7 @@ def _fit(pairs: Sequence[tuple[str, str]], embedder: Embedder | None) -> IntentM
     accept = _threshold(standings[:count], uncovered, strictest)
     clarify = float(np.quantile(standings[:count], CLARIFY_QUANTILE))
     # What is said elsewhere and still looks like one of the intents would teach that it is none.
-    kept = np.array([*range(count), *(row for row in range(count, len(labels)) if standings[row] < accept)])
+    kept = np.flatnonzero((labels < len(names)) | (standings < accept))
     report = _report(
         _softmax(votes[:count] / temperature),
         truth,
@@ -296,22 +299,30 @@ def fit_journeys(journeys: Sequence[Journey], *, embedder: Embedder | None = Non
     return fit({journey.id: journey.utterances for journey in journeys}, embedder=embedder)
 
 
+def _spoken(name: str) -> str:
+    """An intent's name as words: what whoever named it would call the matter."""
+    return NAME_BREAK.sub(" ", name).strip().lower()
+
+
 def _left_out(training: _Training, texts: Sequence[str]) -> tuple[Array, Array]:
-    """Votes and signs of each text, from classifiers that were trained without it."""
-    folds = _folds(texts, training.labels, FOLDS_OF_FEW if training.examples < FEW else FOLDS)
-    votes: list[Array] = []
-    signs: list[Array] = []
-    places: list[Labels] = []
-    for fold in range(folds.max() + 1):
+    """Votes and signs of the examples and of what is said elsewhere, from classifiers that were trained without them.
+
+    Of the intents' names nothing is left out, and their rows say nothing.
+    """
+    intents = int(training.labels.max())
+    votes = np.zeros((len(training.labels), intents))
+    signs = np.zeros((len(training.labels), 1 if training.vectors is None else 3))
+    folds = np.full(len(training.labels), -1)
+    count = FOLDS_OF_FEW if training.examples < FEW else FOLDS
+    beyond = training.examples + intents
+    folds[: training.examples] = _folds(texts, training.labels[: training.examples], count)
+    folds[beyond:] = _folds(elsewhere(), training.labels[beyond:], count)
+    for fold in range(count):
         outside = np.flatnonzero(folds == fold)
         heads = training.fit(np.flatnonzero(folds != fold))
         vectors = training.vectors[outside] if training.vectors is not None else None
-        own_votes, own_signs = heads.look(training.pieces.incidence[outside], vectors)
-        votes.append(own_votes)
-        signs.append(own_signs)
-        places.append(outside)
-    order = np.argsort(np.concatenate(places))
-    return np.concatenate(votes)[order], np.concatenate(signs)[order]
+        votes[outside], signs[outside] = heads.look(training.pieces.incidence[outside], vectors)
+    return votes, signs
 
 
 def calibration_error(confidence: Sequence[float] | Array, right: Sequence[bool] | NDArray[np.bool_]) -> float:
@@ -331,7 +342,7 @@ def _without_their_intent(training: _Training, names: Sequence[str]) -> Array:
     # At least one intent stays, or there is nothing to be taken for.
     for group in range(min(GROUPS_LEFT_OUT, len(names))):
         gone = np.isin(training.labels, order[group :: min(GROUPS_LEFT_OUT, len(names))])
-        outside = np.flatnonzero(gone)
+        outside = np.flatnonzero(gone[: training.examples])
         vectors = training.vectors[outside] if training.vectors is not None else None
         signs.append(training.fit(np.flatnonzero(~gone)).look(training.pieces.incidence[outside], vectors)[1])
     return np.concatenate(signs)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from callboard.output import NOT_AS_IT_SHOULD, JsonOption, show
+from callboard.output import NOT_AS_IT_SHOULD, JsonOption, Options, show
 
 if TYPE_CHECKING:  # Imported by the command itself when it runs; help needs none of it.
+    from agents.local.intents import FitReport
     from policies.errors import Mistake
     from policies.examples import ExampleReport
     from policies.programs import PolicySet
@@ -21,14 +22,26 @@ def register(app: typer.Typer) -> None:
     app.add_typer(playbook, name="playbook")
 
 
+CONFUSED_SHOWN = ODD_SHOWN = 5
+ODD_LETTERS = 60
+
+
 def check(
+    context: typer.Context,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The playbook's folder.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Load a playbook, whole or not at all, and run its rules' own examples; exit code 1 if something is wrong."""
+    """Load a playbook, whole or not at all, run its rules' own examples, and say how well its intents are told apart.
+
+    Exits with 1 if something is wrong.
+    """
     from rich.text import Text
 
+    from agents.errors import TooFewExamples
+    from agents.local.intents import fit_journeys
+    from callboard.settings import read_settings
     from graphs.playbook import load_playbook
+    from memory.minilm import open_weights
     from policies.errors import PlaybookMistakes
     from policies.examples import run_examples
 
@@ -49,9 +62,17 @@ def check(
         "rules": len(rules),
         "examples": report.ran,
     }
+    options: Options = context.obj
+    embedder = open_weights(read_settings(**options.as_settings()).weights)
+    understood, too_few = None, ""
+    try:
+        understood = fit_journeys(list(playbook.journeys.values()), embedder=embedder).report
+    except TooFewExamples as found:
+        too_few = str(found)
     result = {
-        "ok": not report.failures,
+        "ok": not report.failures and not too_few,
         "mistakes": _as_json(report.failures),
+        "intents": _understood_as_json(understood) if understood is not None else {"error": too_few},
         "name": playbook.name,
         "hash": playbook.hash,
         "policy_version": policies.version,
@@ -60,10 +81,11 @@ def check(
     }
     lines = [f"{playbook.title}: {', '.join(f'{count} {name}' for name, count in counts.items())}."]
     lines += [_line(rule) for rule in rules]
-    lines += [str(failure) for failure in report.failures] or ["Nothing to change."]
-    style = "red" if report.failures else "green"
+    lines += [too_few] if understood is None else _understood(understood, embedder.name if embedder else "")
+    lines += [str(failure) for failure in report.failures] or ([] if too_few else ["Nothing to change."])
+    style = "red" if report.failures or too_few else "green"
     show(result, as_json=as_json, view=lambda: Text("\n".join(lines), style=style))
-    if report.failures:
+    if report.failures or too_few:
         raise typer.Exit(NOT_AS_IT_SHOULD)
 
 
@@ -93,6 +115,33 @@ def _coverage(policies: "PolicySet", report: "ExampleReport") -> list[dict[str, 
             rule["rows_without_example"] = sorted({*range(1, rows + 1)} - {*report.rows_reached[rule_id]})
         rules.append(rule)
     return rules
+
+
+def _understood_as_json(report: "FitReport") -> dict[str, Any]:
+    return {
+        "accuracy": round(report.accuracy, 4),
+        "calibration_error": round(report.calibration_error, 4),
+        "coverage": round(report.coverage, 4),
+        "uncovered_refused": round(report.uncovered_refused, 4),
+        "confused": [{"is": true, "taken_for": guess, "times": times} for true, guess, times in report.confused],
+        "odd": [*report.odd],
+    }
+
+
+def _understood(report: "FitReport", weights: str) -> list[str]:
+    """How well the examples tell the journeys apart, for people who write them."""
+    lines = [
+        f"Intents, of examples left out of training{f', with {weights}' if weights else ''}:",
+        f"  {report.accuracy:.0%} recognised, {report.coverage:.0%} taken up without asking, "
+        f"probabilities off by {report.calibration_error:.0%}",
+        f"  {report.uncovered_refused:.0%} refused if their journey weren't there, as a request that none covers should be",
+    ]
+    for true, guess, times in report.confused[:CONFUSED_SHOWN]:
+        lines.append(f"  {true} taken for {guess}: {times}")
+    for text in report.odd[:ODD_SHOWN]:
+        shown = text if len(text) <= ODD_LETTERS else f"{text[: ODD_LETTERS - 1]}…"
+        lines.append(f"  looks like another journey's: {shown}")
+    return lines
 
 
 def _line(rule: dict[str, Any]) -> str:

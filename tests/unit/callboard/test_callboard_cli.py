@@ -106,6 +106,10 @@ def test_a_playbook_without_mistakes_is_said_to_have_none(capsys: pytest.Capture
     checked = json.loads(capsys.readouterr().out)
     assert checked["ok"] is True
     assert checked["journeys"] >= 7
+    understood = checked["intents"]
+    assert 0.8 <= understood["accuracy"] <= 1.0
+    assert 0.8 <= understood["coverage"] <= 1.0
+    assert {"calibration_error", "uncovered_refused", "confused", "odd"} <= set(understood)
 
 
 def test_a_folder_that_is_no_playbook_is_named_with_file_and_line(

@@ -26,7 +26,7 @@ Labels: TypeAlias = NDArray[np.int64]
 MINIMUM_EXAMPLES = 5
 FOLDS, FOLDS_OF_FEW, FEW = 5, 10, 100
 INVERSE_REGULARISATION, TOLERANCE = 10.0, 0.001
-LEXICAL_SHARE, NEAREST_SHARE = 0.35, 0.5
+LEXICAL_SHARE, NEAREST_SHARE = 0.6, 0.5
 """How much the words themselves, and the examples most alike, count beside the classifier of meaning."""
 NEAREST, SHARPNESS = 3, 20.0
 """How many examples most alike, and what makes a probability of their cosines."""

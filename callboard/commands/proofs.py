@@ -134,7 +134,7 @@ def _understood(report: "FitReport", weights: str) -> list[str]:
         f"Intents, of examples left out of training{f', with {weights}' if weights else ''}:",
         f"  {report.accuracy:.0%} recognised, {report.coverage:.0%} taken up without asking, "
         f"probabilities off by {report.calibration_error:.0%}",
-        f"  {report.uncovered_refused:.0%} refused if their journey weren't there, as what none covers should be",
+        f"  {report.uncovered_refused:.0%} refused if their journey weren't there, as uncovered requests should be",
     ]
     for true, guess, times in report.confused[:CONFUSED_SHOWN]:
         lines.append(f"  {true} taken for {guess}: {times}")

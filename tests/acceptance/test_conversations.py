@@ -54,4 +54,4 @@ async def test_only_an_order_that_can_still_be_cancelled_is_offered(house: TestH
 
 async def test_a_question_that_no_article_answers_gets_no_invented_answer(house: TestHouse) -> None:
     asked = await house.say("what is the capital of France?")
-    assert "reliable answer" in asked.reply
+    assert "reliable answer" in asked.reply or "not sure I understood" in asked.reply

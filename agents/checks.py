@@ -74,6 +74,13 @@ class AnswerChecks:
         known = _leaves(task.model_dump(mode="json"))
         known |= {journey.title for journey in self.sheets.journeys.values()}
         known |= set(self.sheets.journeys)
+        known |= {
+            phrase
+            for journey in self.sheets.journeys.values()
+            for need in journey.needs
+            for phrases in need.options.values()
+            for phrase in phrases
+        }
         if cue.call is not None:
             # What the customer is asked to confirm is judged by policy; here it only may be shown.
             known |= _leaves(cue.call.arguments)

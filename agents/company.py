@@ -9,7 +9,7 @@ from agents.local.authentication import next_check
 from agents.local.cues import next_cue
 from agents.local.drafting import draft
 from agents.local.entities import EntityPatterns
-from agents.local.intents import fit_journeys
+from agents.local.intents import fit, fit_journeys
 from agents.local.reading import Reader
 from agents.local.sheets import Sheets, ToolCard
 from agents.prompting import load_prompt
@@ -52,10 +52,13 @@ def local_reasoner(sheets: Sheets, patterns: EntityPatterns, *, embedder: Embedd
         TooFewExamples: A journey has too few utterances.
     """
     model = fit_journeys(list(sheets.journeys.values()), embedder=embedder)
-    reader = Reader(journeys=sheets.journeys, model=model, patterns=patterns)
+    languages = {code: fit(each.utterances) for code, each in sheets.voice.languages.items() if each.utterances}
+    reader = Reader(
+        journeys=sheets.journeys, model=model, patterns=patterns, voice=sheets.voice, further_models=languages
+    )
 
     def write(task: DraftTask) -> Draft:
-        return draft(task, journeys=sheets.journeys, voice=sheets.voice)
+        return draft(task, journeys=sheets.journeys, voice=sheets.voice.in_language(task.language))
 
     return LocalReasoner(
         {
@@ -95,5 +98,5 @@ def _plans_told(sheets: Sheets) -> str:
 
 
 def _voice_told(sheets: Sheets) -> str:
-    voice = sheets.voice.model_dump(mode="json", exclude={"templates"})
+    voice = sheets.voice.model_dump(mode="json", exclude={"templates", "languages"})
     return f"Voice: {json.dumps(voice, ensure_ascii=False)}"

@@ -14,14 +14,16 @@ YES = re.compile(
     r"it (?:all )?looks (?:good|right|correct)|all good|perfect|fine|great|please go ahead|please proceed|"
     r"please confirm|that's (?:right|correct|fine|it|perfect|good)|"
     r"that is (?:right|correct|fine)|that works|works for me|all correct|it's correct|"
-    r"everything is correct|please|affirmative|👍|✅)(?![\w'])"
+    r"everything is correct|please|affirmative|ja|jawohl|genau|richtig|einverstanden|in ordnung|gerne?|bitte|"
+    r"machen sie das|👍|✅)(?![\w'])"
 )
 NO = re.compile(
     r"^(?:no|nope|nah|never ?mind|stop|don't|dont|do not|not now|not yet|negative|leave it|forget (?:it|"
     r"about it)|hold on|hold off|"
     r"wait|cancel that|i don't|i do not|i've changed my mind|i changed my mind|i'd rather not|actually no|"
     r"absolutely not|"
-    r"definitely not|of course not|please don't|please do not|please stop|👎|❌)(?![\w'])"
+    r"definitely not|of course not|please don't|please do not|please stop|nein|nee|nicht|lieber nicht|stopp|halt|"
+    r"doch nicht|👎|❌)(?![\w'])"
 )
 WITHDRAW = re.compile(
     r"\b(?:forget (?:it|about it|that)|never ?mind|withdraw|take (?:it|that|my request) back|"
@@ -50,7 +52,9 @@ NO_CONTENT = frozenset(
         summarized summarised listed shown stated described outlined described above exactly details detail
         summary from on at we we're affirmative approve approved approval cheers kindly gladly totally
         quickly soon possible patience taking care handling handle sorting sort out getting get explaining
-        explanation let's lets carry start started thing those these changes correct 👍 ✅""",
+        explanation let's lets carry start started thing those these changes correct 👍 ✅
+        ja jawohl genau richtig einverstanden in ordnung gern gerne bitte machen sie das tun es so stimmt passt danke
+        vielen dank""",
     )
 )
 """Words that neither add nor change anything beside a yes."""
@@ -59,7 +63,8 @@ TURNING = frozenset(
     re.findall(
         r"\S+",
         """not no never don't dont but except if only instead other another different unless without until before after
-        however though rather change""",
+        however though rather change nicht nein kein keine keinen aber doch nur erst wenn falls sondern
+        stattdessen ohne andere""",
     )
 )
 """Words that turn or condition a yes, even where the details we showed hold them too."""

@@ -72,10 +72,15 @@ class Step(_Sheet):
     there by their own names: "fact:order.status"."""
     refusals: dict[str, str] = Field(default_factory=dict)
     """Refusal code of the tool, or verdict of the check, → reply template that ends the journey. "*" for any other."""
+    hand_over: list[str] = Field(default_factory=list)
+    """Of `refusals` the codes after which a person takes over, in that template's words, instead of the journey's end.
+    "*" for all of them."""
+    again: dict[str, str] = Field(default_factory=dict)
+    """Of `refusals` the codes after which a slot is asked for again, in that template's words: code → slot."""
     confirm: str = ""
     """Template that shows a consequential step's details, from its arguments and evidence, and asks for a yes."""
     waiting: str = ""
-    """Template for the interim reply while a person decides on it."""
+    """Template for the interim reply while a person decides on it; of a person's own step, what is said last."""
     rejected: str = ""
     """Template when a person said no; {approval.message} is the person's reason."""
 
@@ -113,6 +118,9 @@ class Journey(_Sheet):
     """For an open journey: the tools it may use. For the others: those of its steps."""
     at_most: int = 0
     """For an answer: how often it is given in one conversation before a person takes over; 0 for no limit."""
+    handles: list[str] = Field(default_factory=list)
+    """Flags that this journey is there for: a trigger on one of them doesn't cut its questions short. Only for a
+    journey that ends with a person in any case."""
     articles: list[str] = Field(default_factory=list)
     """For an answer: ids of the articles that hold it, whatever words the customer uses; empty for all articles."""
     done: str = ""
@@ -126,6 +134,11 @@ class Journey(_Sheet):
         """Every tool that this journey may propose."""
         return frozenset(self.tools) | frozenset(step.tool for step in self.steps if step.tool)
 
+    @property
+    def ends_with_person(self) -> bool:
+        """Whether its last step is a person's, so that it gathers what they need and hands over."""
+        return bool(self.steps) and self.steps[-1].owner == "person"
+
 
 class VerificationMethod(_Sheet):
     """One way to find out who this is: the slots it needs and the tool that checks them."""
@@ -137,8 +150,26 @@ class VerificationMethod(_Sheet):
     assurance: Assurance
 
 
+class Language(_Sheet):
+    """What the brand can say and understand in one more language: `languages/de.yaml`. What is missing, people say."""
+
+    disclosure: str
+    date_format: str
+    templates: dict[str, str]
+    """The ids of the voice's own, those that there are words for."""
+    utterances: dict[str, list[str]] = Field(default_factory=dict)
+    """Journey → what customers say in this language; journeys that are left out are for people."""
+    phrases: dict[Literal["greeting", "thanks", "goodbye", "person"], list[str]] = Field(default_factory=dict)
+    """What is said around a matter, and how somebody asks for a person."""
+
+
 class Voice(_Sheet):
     """How the brand talks: its name, its disclosure, and the reply templates that are not a journey's own."""
+
+    language: str = "en"
+    """Two-letter code of the language that `templates` and the journeys' utterances are in."""
+    languages: dict[str, Language] = Field(default_factory=dict)
+    """By code, the further ones; read from the folder `languages`."""
 
     brand: str
     assistant: str
@@ -148,6 +179,25 @@ class Voice(_Sheet):
     templates: dict[str, str]
     """Template id → text with {evidence.paths}. The ids that the agents need are in `REQUIRED_TEMPLATES`."""
     date_format: str = "%-d %B %Y"
+
+    def speaks(self, template: str, *, language: str) -> bool:
+        """Whether there are words for a template in a language."""
+        if language == self.language:
+            return template in self.templates
+        return language in self.languages and template in self.languages[language].templates
+
+    def in_language(self, language: str) -> "Voice":
+        """The voice with the words of a language where there are any, and its own where there are none."""
+        other = self.languages.get(language)
+        if other is None:
+            return self
+        return self.model_copy(
+            update={
+                "disclosure": other.disclosure,
+                "date_format": other.date_format,
+                "templates": self.templates | other.templates,
+            }
+        )
 
 
 REQUIRED_TEMPLATES = frozenset(

@@ -126,7 +126,6 @@ class ToolProposal(Typed):
     arguments: dict[str, Json]
     provenance: dict[str, Source] = Field(default_factory=dict)
     why: str = ""
-    occurrence: str = ""
     step: str = ""
     """The journey's step it belongs to."""
 
@@ -248,6 +247,8 @@ class WorkflowTask(Typed):
     """Whether this message was put beside a request that waits for a person; whoever decides sees it."""
     tools: list[str] = Field(default_factory=list)
     """The tools that the journey permits; of an open one, those that policy could let pass at this step."""
+    language: str = "en"
+    """Two-letter code of the language that the customer writes."""
     passages: list[str] | None = None
     """Ids of the passages that recall found for the message; None where nobody says."""
     transcript: list[Line] = Field(default_factory=list)

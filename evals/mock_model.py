@@ -101,7 +101,6 @@ def _call(tool: str, arguments: Mapping[str, Mapping[str, Json]]) -> dict[str, J
             {"key": name, "value": {"origin": "customer", "ref": row["id"]}} for name, row in arguments.items()
         ],
         "why": "The customer sent a reading.",
-        "occurrence": "",
         "step": "",
     }
     return _bare_cue("call", call=proposal)

@@ -1,6 +1,6 @@
 """Which cases a message is about: the ones it continues, and the new ones it opens. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from agents.tasks import Entity, IntentReading, Question
@@ -35,18 +35,21 @@ def plan(
     current: OpenCase,
     open_cases: Sequence[OpenCase],
     question: Question | None,
-    risk_of: Callable[[str], int],
+    rank_of: Callable[[str], tuple[int, ...]],
+    people: Collection[str] = (),
 ) -> list[Item]:
-    """Order the cases of this turn: the answer to our question, then new matters, those of little risk first.
+    """Order the cases of this turn: the answer to our question, then new matters, those that nothing holds up first.
 
-    What may have to wait for a person comes last, so that it holds up nothing else.
+    A question to knowledge waits for nobody's postcode, and what may have to wait for a person comes last.
 
     Args:
         reading: What the message says.
         current: The case in hand.
         open_cases: All open cases of the conversation, the current one among them.
         question: What our last reply asked.
-        risk_of: A journey's risk, as a rank.
+        rank_of: What comes first has the lowest.
+        people: Journeys that are nothing but a wish for a person. Beside another matter the wish is no case of its
+            own: the person gets the matter.
 
     Returns:
         At least one item; the first is the one to begin with. Each entity stands with the case it belongs to, and
@@ -55,7 +58,9 @@ def plan(
     by_id = {case.id: case for case in open_cases}
     asked = by_id.get(CaseId(question.case_id)) if question else None
     accepted = [(index, guess) for index, guess in enumerate(reading.intents) if guess.answer == "accept"]
-    accepted.sort(key=lambda one: risk_of(one[1].journey))
+    matters = [one for one in accepted if one[1].journey not in people]
+    accepted = matters if matters and "asks_person" in reading.flags else accepted
+    accepted.sort(key=lambda one: rank_of(one[1].journey))
     items: list[Item] = []
     if asked and (not accepted or _answers(reading, question)):
         items.append(Item(asked.id, None))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from agents.journeys import Journey, VerificationMethod, Voice
+from agents.journeys import Journey, Language, VerificationMethod, Voice
 from agents.local.entities import EntityPatterns
 from graphs.playbook_checks import Parts, cross_check
 from graphs.playbook_code import PlaybookCode, load_code
@@ -191,6 +191,11 @@ def load_playbook(directory: Path) -> Playbook:
         for file in sorted((directory / "journeys").glob("*.yaml"))
         if (journey := attempt(lambda file=file: _read(Journey, directory, file)))  # type: ignore[misc]  # bound at once
     ]
+    languages = {
+        file.stem: language
+        for file in sorted((directory / "languages").glob("*.yaml"))
+        if (language := attempt(lambda file=file: _read(Language, directory, file)))  # type: ignore[misc]  # bound at once
+    }
     articles = [
         article
         for file in sorted((directory / "knowledge").glob("*.md"))
@@ -211,6 +216,7 @@ def load_playbook(directory: Path) -> Playbook:
                 queues=frozenset(sheet.value.queues),
                 levels=sheet.value.autonomy.journeys,
                 journeys=journeys,
+                languages=languages,
                 tools=tools,
                 policies=policies,
                 articles=frozenset(article.front.id for article in articles),
@@ -218,9 +224,11 @@ def load_playbook(directory: Path) -> Playbook:
         )
     if mistakes or sheet is None or code is None or tools is None or policies is None:
         raise PlaybookMistakes(mistakes)
+    further = {code: language.value for code, language in languages.items()}
+    voice = sheet.value.voice.model_copy(update={"languages": further})
     return Playbook(
         directory=directory,
-        sheet=sheet.value,
+        sheet=sheet.value.model_copy(update={"voice": voice}),
         journeys={journey.value.id: journey.value for journey in sorted(journeys, key=lambda each: each.value.id)},
         tools=tools,
         policies=PolicyEngine(policies),

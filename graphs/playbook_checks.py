@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agents.journeys import REQUIRED_TEMPLATES, Journey, Need, Step, VerificationMethod, Voice
+from agents.journeys import REQUIRED_TEMPLATES, Journey, Language, Need, Step, VerificationMethod, Voice
 from policies.documents import Document, Parsed, YamlPath, closest
 from policies.errors import Mistake
 from policies.programs import PolicySet
@@ -25,9 +25,21 @@ TEMPLATE_VALUES = frozenset(
 """What templates may show besides evidence, slots and arguments."""
 
 OPTIONAL_TEMPLATES = frozenset(
-    {"acknowledge", "answer", "ask_identity_other", "ask_identity_still", "noted", "not_understood_again"}
+    {
+        "acknowledge",
+        "answer",
+        "ask_identity_other",
+        "ask_identity_still",
+        "noted",
+        "not_understood_again",
+        "still_to_do",
+    }
 )
 """Templates that a playbook may have; so are `ask_identity_<slot>` and, for open journeys, `result_<returns>`."""
+
+LANGUAGE_NEEDS = frozenset({"escalated", "with_person_soon"})
+"""Templates that a further language can't do without: what it has no words for, people say."""
+FEWEST_UTTERANCES = 5
 
 TEMPLATES_OF_STEPS = ("confirm", "waiting", "rejected")
 _SOURCE = re.compile(r"(slot|evidence|value|fact):(.*)", re.DOTALL)
@@ -51,6 +63,8 @@ class Parts:
     levels: Mapping[str, object]
     """Journey ids that `autonomy` names."""
     journeys: Sequence[Parsed[Journey]]
+    languages: Mapping[str, Parsed[Language]]
+    """By code, what the folder `languages` has."""
     tools: Registry
     policies: PolicySet
     articles: frozenset[str]
@@ -60,6 +74,8 @@ class Parts:
 def cross_check(parts: Parts) -> list[Mistake]:
     """Everything that the files say wrongly of each other."""
     mistakes = [*_sheet(parts), *_utterances(parts), *_templates(parts), *_queues_of_policies(parts)]
+    for code, language in parts.languages.items():
+        mistakes += _language(parts, code, language)
     for journey in parts.journeys:
         mistakes += _JourneyCheck(parts, journey).run()
     return mistakes
@@ -122,6 +138,7 @@ def _templates(parts: Parts) -> Iterator[Mistake]:
     used |= {f"result_{spec.returns}" for journey in parts.journeys for spec in _tools_of(parts, journey.value)}
     slots = {need.slot for journey in parts.journeys for need in journey.value.needs}
     slots |= {slot for method in parts.verification for slot in method.slots.values()}
+    slots |= {f"{need.slot}_words" for journey in parts.journeys for need in journey.value.needs if need.choose}
     arguments = {name for spec in parts.tools for name in spec.arguments.model_fields}
     known = {spec.returns for spec in parts.tools} | slots | arguments | TEMPLATE_VALUES
     for name, text in templates.items():
@@ -135,6 +152,37 @@ def _templates(parts: Parts) -> Iterator[Mistake]:
                 yield parts.document.mistake(
                     (*path, name), f"{name}: nothing is known under {{{shown}}}.", _near(root, known)
                 )
+
+
+def _language(parts: Parts, code: str, parsed: Parsed[Language]) -> Iterator[Mistake]:
+    """A further language says what the voice says, with the same values, and speaks of journeys that exist."""
+    document, language = parsed.document, parsed.value
+    if not re.fullmatch("[a-z]{2}", code) or code == parts.voice.language:
+        yield document.mistake((), f"{code} is no further language.", "a two-letter code: languages/de.yaml")
+    for name in sorted(LANGUAGE_NEEDS - set(language.templates)):
+        yield document.mistake(("templates",), f"The template {name} is missing.", f"{name}: …")
+    for name, text in language.templates.items():
+        if name not in parts.voice.templates:
+            yield document.mistake(
+                ("templates", name), f"The voice has no template {name}.", _near(name, parts.voice.templates)
+            )
+            continue
+        known = {shown.partition(".")[0] for shown in _PLACEHOLDER.findall(parts.voice.templates[name])}
+        for shown in _PLACEHOLDER.findall(text):
+            if shown.partition(".")[0] not in known:
+                yield document.mistake(
+                    ("templates", name), f"{name}: the voice's own words don't show {{{shown}}}.", _near(shown, known)
+                )
+    ids = [journey.value.id for journey in parts.journeys]
+    for name, utterances in language.utterances.items():
+        if name not in ids:
+            yield document.mistake(("utterances", name), f"There is no journey {name}.", _near(name, ids))
+        if len(utterances) < FEWEST_UTTERANCES:
+            yield document.mistake(
+                ("utterances", name), f"{name} has too few utterances.", f"{FEWEST_UTTERANCES} or more"
+            )
+    if len(language.utterances) == 1:
+        yield document.mistake(("utterances",), "One journey alone can't be told from others.", "a second one")
 
 
 def _tools_of(parts: Parts, journey: Journey) -> Iterator[ToolSpec]:
@@ -217,6 +265,8 @@ class _JourneyCheck:
             self._wrong((), "An open journey says which tools it may use.", "tools: [...]")
         if journey.kind != "steps" and journey.steps:
             self._wrong(("steps",), f"A journey of kind {journey.kind} has no fixed steps.", "kind: steps")
+        if journey.handles and not journey.ends_with_person:
+            self._wrong(("handles",), "Only a journey that ends with a person is there for a flag.", "owner: person")
         if journey.articles and journey.kind != "answer":
             self._wrong(("articles",), "Only a journey of kind answer answers from articles.", "kind: answer")
         for index, article in enumerate(journey.articles):
@@ -255,6 +305,14 @@ class _JourneyCheck:
             self._tool(path, step)
         elif step.arguments:
             self._wrong((*path, "arguments"), f"The step {step.id} has no tool to give arguments to.", "inputs")
+        for place, code in enumerate(step.hand_over):
+            if code not in step.refusals and "*" not in step.refusals:
+                self._wrong((*path, "hand_over", place), f"Nothing is said for {code}.", _near(code, step.refusals))
+        for code, slot in step.again.items():
+            if code not in step.refusals:
+                self._wrong((*path, "again", code), f"Nothing is said for {code}.", _near(code, step.refusals))
+            if slot not in self.slots:
+                self._wrong((*path, "again", code), f"The slot {slot} is not declared.", _near(slot, self.slots))
         if step.check:
             self._check(path, index, step)
         elif step.inputs:
@@ -338,7 +396,8 @@ class _JourneyCheck:
 
     def _end(self) -> None:
         journey = self.journey
-        if journey.kind == "steps" and not journey.done and not journey.done_by:
+        says_nothing = not journey.done and not journey.done_by and not journey.ends_with_person
+        if journey.kind == "steps" and says_nothing:
             self._wrong((), "Nothing is said when the journey is complete.", "done: template")
         for path, by_value in journey.done_by.items():
             self._evidence(("done_by", path), path)

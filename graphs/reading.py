@@ -12,9 +12,11 @@ from graphs.state import TurnState
 from policies.words import CaseId, Json, TurnId
 
 
-def signals(reading: IntentReading, found: list[str], matter: Matter) -> dict[str, Json]:
-    """What the reading and the case so far mean to triggers."""
-    flags: list[Json] = [*sorted({*reading.flags, *found})]
+def signals(
+    reading: IntentReading, found: list[str], matter: Matter, *, handled: frozenset[str] = frozenset()
+) -> dict[str, Json]:
+    """What the reading and the case so far mean to triggers; without the flags that the journey is there for."""
+    flags: list[Json] = [*sorted({*reading.flags, *found} - handled)]
     return {
         "intent.confidence": reading.confidence,
         "sentiment": reading.sentiment,

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from agents.journeys import Voice
 from agents.rendering import values_of as evidence_values
-from agents.tasks import Cue, Known, Passage, Question
+from agents.tasks import Cue, IntentReading, Known, Passage, Question
 from graphs.context import House, TurnContext
 from graphs.matter import CLARIFY
 from graphs.matter import known as as_known
@@ -81,6 +82,13 @@ def known_of(unit: Unit, *, case_id: CaseId) -> list[Known]:
     """The case's evidence that stands, as values for a reply; the record in hand last, so that it wins."""
     rows = [row for row in evidence.of_case(unit, case_id=case_id) if row.kind not in {"confirmation", "eligibility"}]
     return [as_known(row) for row in sorted(rows, key=lambda row: row.at)]
+
+
+def voice_of(unit: Unit, ctx: TurnContext, *, turn_id: TurnId, reading: int | None) -> Voice:
+    """The brand's voice in the language that the customer writes, as this turn's reading has it."""
+    row = ctx.notes.reading(unit, turn_id=turn_id, ordinal=reading) if reading is not None else None
+    language = IntentReading.model_validate(row.output).language if row is not None else ""
+    return ctx.house.playbook.voice.in_language(language)
 
 
 def question_of(part: Part) -> Question | None:

@@ -8,6 +8,15 @@ Next = Literal[
 ]  # fmt: skip
 
 
+class Held(TypedDict):
+    """A matter whose request waits for a person while the rest of the message goes on."""
+
+    case_id: str
+    request_id: str
+    approval_id: str
+    cue: int
+
+
 class TurnState(TypedDict, total=False):
     """Plain JSON values only (strict msgpack); everything else is a row of memory, found by these ids."""
 
@@ -16,6 +25,8 @@ class TurnState(TypedDict, total=False):
     """The case in hand."""
     queue: list[str]
     """Cases that this turn still attends to after the one in hand."""
+    held: list[Held]
+    """What stepped aside until the rest of the message is attended to."""
     ordinal: int
     """The next free place in the turn's sequence of readings and requests."""
     reading: int
@@ -53,6 +64,8 @@ class TurnState(TypedDict, total=False):
     rewrites: int
     reason: str
     """Why it escalates: a word of ours, never text of customers."""
+    desk: str
+    """The queue that a rule names for the escalation; empty for the journey's own."""
     outcome: str
     next: Next
 

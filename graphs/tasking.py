@@ -42,6 +42,7 @@ async def workflow_task(ctx: TurnContext, state: TurnState) -> WorkflowTask:
         text=text,
         act=reading.act,
         flags=reading.flags,
+        language=reading.language,
         known=matter.known,
         attempts=matter.attempts,
         eligibility=matter.verdicts,

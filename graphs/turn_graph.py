@@ -38,7 +38,7 @@ log = logging.getLogger("callboard.turn")
 Node = Callable[[TurnState, Runtime[TurnContext]], Awaitable[TurnState]]
 TurnGraph = CompiledStateGraph[TurnState, TurnContext, TurnState, TurnState]
 
-GRAPH_VERSION = "2"
+GRAPH_VERSION = "3"
 """Raised when nodes or state change so that a checkpoint of the version before can't be resumed; the turn is then
 rebuilt from its rows."""
 
@@ -53,7 +53,7 @@ ROUTES: dict[str, list[str]] = {
     "authentication": ["eligibility", "workflow", "escalate"],
     "eligibility": ["workflow", "eligibility", "escalate"],
     "workflow": ["guard", "authentication", "compensate", "draft", "escalate"],
-    "guard": ["act", "approve", "eligibility", "compensate", "draft", "escalate"],
+    "guard": ["act", "approve", "authentication", "eligibility", "compensate", "draft", "escalate"],
     "approve": ["act", "eligibility", "compensate", "hand_on", "close", "escalate"],
     "act": [
         "eligibility",
@@ -67,8 +67,8 @@ ROUTES: dict[str, list[str]] = {
         "escalate",
     ],
     "compensate": ["guard", "draft", "close", "escalate"],
-    "escalate": ["draft"],
-    "draft": ["check_draft", "escalate"],
+    "escalate": ["draft", "approve"],
+    "draft": ["check_draft", "approve", "escalate"],
     "check_draft": ["close", "draft", "escalate"],
 }
 """Where each node may lead. `hand_on` and `wait` end the thread; the turn goes on in a fresh one, at once or when a

@@ -56,6 +56,7 @@ META = re.compile(
     re.IGNORECASE,
 )
 """Talk about the talk: asking for help as such, what we need, how to begin."""
+WHERE = re.compile(r"\bwhere (?:it|they|my|is|are)\b|\bwhere's\b", re.IGNORECASE)
 PLAIN_NO = re.compile(
     r"^\W*(?:no|nope|none|nothing|neither|never ?mind|forget it|no thanks?|no thank you|"
     r"not (?:any|one) of (?:them|these|those))\W*$",
@@ -137,6 +138,9 @@ def _marks(text: str) -> list[str]:
 def is_courtesy(text: str) -> bool:
     """Whether nothing is left of a text without thanks, greetings, goodbyes and a yes or no."""
     plain = GREETING.sub(" ", text.replace("’", "'"))
+    if WHERE.search(plain):
+        # Small words only, and yet the whole of a question: "I just want to know where it is".
+        return False
     for pattern in (META, THANKS, GOODBYE, YES_OR_NO):
         plain = pattern.sub(" ", plain)
     return not content_words(normalised(plain))

@@ -12,6 +12,8 @@ STREET_PATTERNS = (
     # 42 Elm Street
     rf"\d{{1,5}}[a-z]?(?:\s+(?:[NSEW]\.?|north|south|east|"
     rf"west))?\s+(?:[A-Z][\w'’.-]*\s+){{1,4}}(?i:{STREET_WORDS})\b\.?",
+    # Linden Street 4, Mill Lane 12b
+    rf"(?:[A-Z][\w'’.-]*\s+){{1,3}}(?i:{STREET_WORDS})\b\.?,?\s+\d{{1,4}}\s?[a-z]?\b(?!\s+(?i:{STREET_WORDS})\b)",
     # 101 Highway
     rf"\d{{1,5}}\s+(?i:{STREET_WORDS})\b",
     # 12 rue de la Paix, 12bis, Rue Oberkampf
@@ -124,6 +126,18 @@ LABELS = {
     "postcode": r"(?:zip(?: ?code)?|post ?code|postal code|plz)",
     "country": r"country",
 }
+WITH_CITY = 2
+"""Parts beside which a postcode is more than a number after a street."""
+SMALL_WORDS = frozenset(
+    re.findall(
+        r"\S+",
+        """a an and are as at be but can change could deliver delivery for from have hello hi i i'd i'm in instead is it
+        its just me moved move my need new no not now of on or order orders our parcel please send ship shipped so
+        that the then there this to too update use we with would yes you your address want will should go goes
+        going addressed parents house office home flat de la le du del della di da von van der den am""",
+    )
+)
+"""Words that are no part of a street's or a city's name where somebody types without capitals."""
 NOTHING = frozenset({"none", "n/a", "na", "-", "no", "nothing", "empty"})
 
 
@@ -142,6 +156,33 @@ def find_addresses(text: str) -> list[FoundAddress]:
     labelled = _labelled(text)
     if labelled is not None:
         return [labelled]
+    found = _in_prose(text)
+    if found:
+        return found
+    # Typed without capitals nothing tells a city from any other word, so such an address needs its postcode.
+    return [each for each in _in_prose(_capitalised(text)) if "postcode" in each.value and len(each.value) > WITH_CITY]
+
+
+def read_place(text: str) -> dict[str, str]:
+    """Postcode, city and country of a few words that are nothing else: "8010 Graz, Austria"; empty if they are more."""
+    value: dict[str, str] = {}
+    pieces = [piece.strip(" .") for piece in re.split(r"[,\n]", text) if piece.strip(" .")]
+    taken = all(_takes(_capitalised(piece), value) for piece in pieces)
+    return value if taken and "postcode" in value else {}
+
+
+def _capitalised(text: str) -> str:
+    """The text with a capital for each word that may be part of a name, letter by letter in the same places."""
+
+    def upper(match: re.Match[str]) -> str:
+        word = match[0]
+        first = word[0].upper()
+        return first + word[1:] if len(first) == 1 and word.casefold() not in SMALL_WORDS else word
+
+    return re.sub(r"(?<![\w'’])[^\W\d_][\w'’]*", upper, text)
+
+
+def _in_prose(text: str) -> list[FoundAddress]:
     found: list[FoundAddress] = []
     for match in STREET.finditer(text):
         if found and match.start() < found[-1].end:

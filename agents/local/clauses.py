@@ -36,7 +36,7 @@ CORRECTION = re.compile(
 )
 SUPPOSITION = re.compile(r"^\s*(?:if|in case|unless|assuming|provided|once|after|before|when)\b", re.IGNORECASE)
 REQUEST = re.compile(
-    r"\b(?:i want|i'd like|i would like|i'd love|i'd prefer|i wish|i need|i'm trying|i am trying|"
+    r"\b(?:i want|i'd like|(?:i )?would like|i'd love|i'd prefer|i wish|i need|i'm trying|i am trying|"
     r"i'm looking|i'm hoping|i wanted|can you|could you|"
     r"can i|could i|may i|would you|will you|please|help me|let's|is it possible|is there (?:a|any) way|"
     r"how (?:do|can|about|long|much|many)|"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from agents.journeys import Journey, Step
 from agents.local.openings import choose_tool
 from agents.local.sheets import Sheets
+from agents.local.slots import MOST_SHOWN as MOST_OFFERED
 from agents.local.slots import ask_for
 from agents.local.standing import Standing, same_call
 from agents.local.wording import worded
@@ -34,7 +35,14 @@ def next_cue(task: WorkflowTask, sheets: Sheets) -> Cue:
     cue = _decided(task, sheets, journey) or _without_journey(task, sheets, journey)
     if cue is None and journey is not None:
         cue = _turned_down(task) or _identity(task, sheets) or _journey_cue(task, sheets, journey)
-    return _bounded(task, cue or escalation("Nothing in the playbook says what comes next."))
+    return _worded_for(task, sheets, _bounded(task, cue or escalation("Nothing in the playbook says what comes next.")))
+
+
+def _worded_for(task: WorkflowTask, sheets: Sheets, cue: Cue) -> Cue:
+    """The cue, or a person where there are no words for it in the customer's language."""
+    if cue.kind in {"call", "escalate"} or sheets.voice.speaks(cue.template, language=task.language):
+        return cue
+    return escalation(f"There are no words for this ({cue.template}) in the customer's language ({task.language}).")
 
 
 def takes_planning(task: WorkflowTask, sheets: Sheets) -> bool:
@@ -248,8 +256,6 @@ class _Course:
             if standing.is_complete():
                 return self._done(standing)
             return escalation("The journey's steps wait for each other.")
-        if step.owner == "person":
-            return escalation(step.does)
         listing = self._listing(standing, step)
         if listing is not None:
             step = listing
@@ -257,6 +263,9 @@ class _Course:
             need = standing.need(slot)
             if standing.slot(slot) is None and not (need is not None and need.optional):
                 return ask_for(standing, self.sheets, slot)
+        if step.owner == "person":
+            reason = f"{self.journey.title}: all that was to be asked has been asked; a person takes over."
+            return escalation(reason, step.waiting or "escalated")
         if step.check:
             return self._checked(standing, step)
         return self._tool(standing, step)
@@ -327,14 +336,36 @@ class _Course:
         """A refusal: ask again for what the customer gave, where that is what was refused; else say so and end."""
         if "asks_person_otherwise" in self.task.flags:
             return escalation("The customer wants a person if it can't be done.")
-        again = self._id_again(standing, step, code)
+        template = step.refusals.get(code) or step.refusals.get("*")
+        hands_over = code in step.hand_over or "*" in step.hand_over
+        again = None if hands_over else self._asked_again(standing, step, code) or self._id_again(standing, step, code)
         if again is not None:
             return again
-        template = step.refusals.get(code) or step.refusals.get("*")
         if template is None:
             return escalation(f"{step.id!r} was refused ({code}) and the journey doesn't say what then.")
+        if hands_over:
+            cue = escalation(f"{step.does} It came out as: {code}.", template)
+            return worded(self.task, self.sheets, standing, cue.model_copy(update={"values": values}), call)
         cue = Cue(kind="reply", template=template, values=values, ends=True, reason=f"{step.does} Refused: {code}.")
         return worded(self.task, self.sheets, standing, cue, call)
+
+    def _asked_again(self, standing: Standing, step: Step, code: str) -> Cue | None:
+        """The question for the slot that the journey names for this refusal, in the refusal's words."""
+        need = standing.need(step.again.get(code, ""))
+        if need is None or self.task.asked.get(need.slot, 0) >= need.at_most:
+            return None
+        records = standing.to_show(need)
+        labels: list[Json] = [str(record["label"]) for record in records]
+        cue = Cue(
+            kind="ask",
+            template=step.refusals[code],
+            slots=[need.slot],
+            records=records[:MOST_OFFERED],
+            options=dict(need.options),
+            values={"records": labels[:MOST_OFFERED]} if labels else {},
+            reason=f"The {need.slot} was refused ({code}).",
+        )
+        return worded(self.task, self.sheets, standing, cue)
 
     def _id_again(self, standing: Standing, step: Step, code: str) -> Cue | None:
         """The question for a slot of this step that the customer filled themselves, in the refusal's words."""

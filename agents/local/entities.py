@@ -89,13 +89,13 @@ POSTCODE_CONTEXT = re.compile(
     re.IGNORECASE,
 )
 ID_CONTEXT = re.compile(
-    r"(?:order|purchase|confirmation|reference|ref)\b[\s:#.-]*(?:(?:number|no|nr|id|ids|is|it's|"
+    r"(?:order|purchase|confirmation|reference|ref|bestellung|bestellnummer|auftrag|commande|pedido)\b[\s:#.-]*(?:(?:number|no|nr|id|ids|is|it's|"
     r"reference)\b[\s:#.-]*){0,3}(?:\w{0,3}\s)?$|#\s?$",
     re.IGNORECASE,
 )
 PLACE_BEFORE = re.compile(r"(?:,\s*|\b)(?:[A-Z]{2}|[A-Z][a-z]+)[\s,]+$")
 UNMISTAKABLE = re.compile(
-    r"[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}|\d{4}\s?[A-Z]{2}|[A-Z]\d[A-Z]\s?\d[A-Z]\d|\d{5}-\d{4}|\d{3}\s\d{2}|\d{2}-\d{3}"
+    r"[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}|\d{4}\s?[A-Z]{2}|[A-Z]\d[A-Z]\s?\d[A-Z]\d|\d{5}-\d{4}|\d{3}\s\d{2}|\d{2}-\d{3}|\d{4}-\d{3}"
 )
 AMOUNT = re.compile(
     r"(?:(?:€|\$|£|¥|\b(?:EUR|USD|GBP|CHF|SEK|DKK|NOK|PLN|CAD|AUD|JPY)\b)\s?\d[\d.,' ]*\d|(?:€|\$|£|¥)\s?\d|"
@@ -155,6 +155,12 @@ ITEMS = re.compile(
     r"will|would|can|could|should)\b)",
     re.IGNORECASE,
 )
+ITEMS_OF_ORDER = re.compile(
+    r"\b(?:the|my|this|these|those|one of the)\s+(?P<items>[\w][\w'’-]*(?:\s+[\w'’-]+){0,3}?)"
+    r"(?=\s(?:from|in|of)\s+(?:my\s+|the\s+)?(?:last\s+)?order\b)",
+    re.IGNORECASE,
+)
+"""Things of an order, whatever the verb before them, misspelt too: "retrun the belt from order 20490"."""
 NOT_ITEMS = frozenset(
     re.findall(
         r"\S+",
@@ -280,13 +286,17 @@ def _postcodes(text: str, asked: Sequence[str]) -> Iterator[_Found]:
         elif ID_CONTEXT.search(before) or (digits == 4 and match[0].isdigit() and "postcode" not in asked):
             continue
         elif UNMISTAKABLE.fullmatch(match[0]):
-            rank = 58
+            # Asked for, it is no phone number, however much it looks like one.
+            rank = 71 if "postcode" in asked and "phone" not in asked else 58
         elif "postcode" in asked and "order_id" not in asked:
             rank = 82 if match[0].isdigit() and len(match[0]) == 5 else 65
         elif (
             PLACE_BEFORE.search(before)
             and len(match[0]) == 5
-            and not re.search(r"(?:Order|Orders|Number|My|Is|ID|No|Hi|For)[\s,]+$", before)
+            and not re.search(
+                r"(?:Order|Orders|Number|My|Is|ID|No|Hi|For|Bestellung|Bestellnummer|Auftrag|Nummer|Commande|Pedido)[\s,]+$",
+                before,
+            )
         ):
             rank = 75
         elif "postcode" in asked:
@@ -387,7 +397,7 @@ def _alls(text: str) -> Iterator[_Found]:
 
 
 def _items(text: str) -> Iterator[_Found]:
-    for match in ITEMS.finditer(text):
+    for match in (*ITEMS.finditer(text), *ITEMS_OF_ORDER.finditer(text)):
         phrase = match["items"]
         words = [word.casefold() for word in phrase.split()]
         if (

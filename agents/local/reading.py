@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from rapidfuzz import fuzz
 
 from agents.confirmation import read_confirmation
-from agents.journeys import Journey, Need
+from agents.journeys import Journey, Need, Voice
 from agents.local.acts import CONTROL, act_of, is_courtesy, is_question
+from agents.local.address_parts import find_corrected
 from agents.local.clauses import Clause, split_clauses, wanted_part
 from agents.local.entities import EntityPatterns, find_entities, find_ordinals, in_clauses
+from agents.local.foreign import read_foreign
 from agents.local.intents import IntentModel, Ranking
 from agents.local.language import language_of
 from agents.local.matching import all_but, label_of, match_records
@@ -24,6 +26,8 @@ CLARIFY = "clarify"
 """The slot under which a clarifying question is counted."""
 SURE = 0.5
 """How probable a matter must be to be taken up without asking."""
+WORTH_ASKING = 0.1
+"""How probable the best of two matters must be to ask which of them it is, instead of what is meant."""
 SURE_OF_PERSON = 0.9
 """The same for a person where no rule heard the customer ask for one."""
 SECOND_MATTER = 0.6
@@ -36,6 +40,12 @@ URGENT_FLAGS = frozenset({"legal_threat", "vulnerable", "fraud", "angry", "urgen
 Priority: TypeAlias = Literal["low", "normal", "high"]
 FOLLOW_UP_WORDS = 6
 """A message with more words than this is not "and order 20592?"."""
+PARTS = frozenset({"postcode", "order_id", "ordinal", "items", "phone"})
+"""Kinds of entities that a part of an address may look like."""
+REFERS = re.compile(
+    r"\b(?:it|that|this|that order|this order|the same order|that one|this one)\b(?! is| was)", re.IGNORECASE
+)
+"""How a clause speaks of the order that was named just before."""
 FREE_WORDS = 40
 """A text answer longer than this is more than an answer; its first words are kept."""
 
@@ -47,15 +57,31 @@ class Reader:
     journeys: Mapping[str, Journey]
     model: IntentModel
     patterns: EntityPatterns
+    voice: Voice | None = None
+    """How the brand talks, in which languages."""
+    further_models: Mapping[str, IntentModel] = field(default_factory=dict)
+    """By code, of the languages besides the journeys' own that have utterances."""
 
     def read(self, task: IntentTask) -> IntentReading:
         """Read one message in the light of what we asked."""
         text = CONTROL.sub(lambda match: " " * len(match[0]), task.text)
+        language = self._language(task)
+        if language != self._own_language:
+            return read_foreign(
+                text,
+                task,
+                language=language,
+                voice=self.voice,
+                model=self.further_models.get(language),
+                patterns=self.patterns,
+                journeys=self.journeys,
+            )
         question = task.question
         asked = question.slots if question is not None else []
         flags = flags_of(task.text, asked=[] if question is None or question.kind == "confirm" else asked)
         clauses = split_clauses(text)
         entities = find_entities(text, patterns=self.patterns, now=task.now, asked=asked)
+        entities = self._corrected(text, entities, task)
         answers = self._answers(text, entities, task) if question is not None else []
         chosen = _chosen_journey(text, question)
         guesses: list[IntentGuess] = []
@@ -75,6 +101,7 @@ class Reader:
             guesses, places = [], [None] * len(clauses)
         named = _without_answer_kinds(entities) if answers else entities
         named = _joined_items(in_clauses(named, clauses, places))
+        named += _referred_to(named, clauses, places, guesses)
         named += self._choices(text, clauses, places, guesses, task, named) if not answers else []
         sentiment = sentiment_of(text)
         return IntentReading(
@@ -84,9 +111,41 @@ class Reader:
             sentiment=sentiment,
             priority=self._priority(guesses, flags),
             flags=flags,
-            language=language_of(text, fallback="en"),
+            language=language,
             confidence=_confidence(act, guesses, flags),
         )
+
+    @property
+    def _own_language(self) -> str:
+        return self.voice.language if self.voice is not None else "en"
+
+    def _language(self, task: IntentTask) -> str:
+        """The language of the message; of what came before it where its own words are too few to tell."""
+        said = [line.text for line in task.transcript if line.author == "customer"]
+        language = self._own_language
+        for text in [*said, task.text]:
+            language = language_of(text, fallback=language)
+        return language
+
+    def _corrected(self, text: str, entities: list[Entity], task: IntentTask) -> list[Entity]:
+        """The entities with the address that the message makes of the one before, where an address is in question."""
+        question = task.question
+        needs = [need for name in task.open_journeys[:1] if name in self.journeys for need in self.journeys[name].needs]
+        slots = {need.slot for need in needs if need.kind == "address"}
+        if question is None or not slots or not (question.kind == "confirm" or slots & set(question.slots)):
+            return entities
+        found = find_corrected(text, [line for line in task.transcript if line.text.strip() != task.text.strip()])
+        if found is None:
+            return entities
+        kept = [each for each in entities if each.kind not in PARTS or not found.start <= each.start < found.end]
+        own = Entity(
+            kind="address",
+            value=dict(found.value),
+            text=text[found.start : found.end],
+            start=found.start,
+            end=found.end,
+        )
+        return [*kept, own]
 
     def _is_follow_up(
         self, text: str, entities: Sequence[Entity], guesses: Sequence[IntentGuess], task: IntentTask
@@ -109,16 +168,21 @@ class Reader:
         guesses: list[IntentGuess] = []
         places: list[int | None] = []
         current: int | None = None
-        # What is asked for counts before what is told: "I just placed an order. Can I still change the address?"
+        # What is asked for counts before what is told: "I just placed an order. Can I still change the address?" Not so
+        # where telling is all that somebody does who wants a person: "I have a complaint", "somebody used my card".
+        urgent = [
+            clause.asks or self.journeys[ranking.best].ends_with_person
+            for clause, ranking in zip(clauses, rankings, strict=True)
+        ]
         asking = any(
             clause.asks and self._is_matter(clause, piece, ranking, task, flags, continuing=continuing)
             for clause, piece, ranking in zip(clauses, pieces, rankings, strict=True)
         )
-        for clause, piece, ranking in zip(clauses, pieces, rankings, strict=True):
+        for clause, piece, ranking, urges in zip(clauses, pieces, rankings, urgent, strict=True):
             enough = SURE if not guesses else SECOND_MATTER
             if (
-                (clause.asks or not asking)
-                and (clause.asks or not guesses)
+                (urges or not asking)
+                and (urges or not guesses)
                 and ranking.confidence >= enough
                 and self._is_matter(clause, piece, ranking, task, flags, continuing=continuing)
             ):
@@ -172,7 +236,7 @@ class Reader:
             return [IntentGuess(journey=whole.best, confidence=whole.confidence, answer="accept", text=text.strip())]
         unsure = [each for each, clause in zip(rankings, clauses, strict=True) if not clause.refuses]
         closest = max([whole, *unsure], key=lambda ranking: (ranking.answer != "abstain", ranking.score))
-        unclear = closest.answer != "abstain"
+        unclear = closest.answer != "abstain" and closest.confidence >= WORTH_ASKING
         return [
             IntentGuess(
                 journey=closest.best,
@@ -328,6 +392,22 @@ def _whole_text(text: str, kind: str, value: Json) -> Entity:
 
 def _fits(entities: Sequence[Entity], asked: Sequence[str]) -> bool:
     return any(entity.kind in asked for entity in entities)
+
+
+def _referred_to(
+    entities: Sequence[Entity], clauses: Sequence[Clause], places: Sequence[int | None], guesses: Sequence[IntentGuess]
+) -> list[Entity]:
+    """The order that "it" means where a further matter names none: "cancel 20592 and refund it"."""
+    found: list[Entity] = []
+    orders = [entity for entity in entities if entity.kind == "order_id" and not entity.negated]
+    for number in range(1, len(guesses)):
+        own = [clause for clause, place in zip(clauses, places, strict=True) if place == number]
+        if not own or any(order.intent == number for order in orders):
+            continue
+        before = [order for order in orders if order.end <= own[0].start]
+        if before and any(REFERS.search(clause.text) for clause in own):
+            found.append(before[-1].model_copy(update={"intent": number}))
+    return found
 
 
 def _without_answer_kinds(entities: Sequence[Entity]) -> list[Entity]:

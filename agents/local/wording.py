@@ -15,7 +15,10 @@ def worded(task: WorkflowTask, sheets: Sheets, standing: Standing, cue: Cue, cal
 
 
 def values_for(standing: Standing, sheets: Sheets, call: ToolProposal | None) -> dict[str, Json]:
-    """Slots by name, lists of records as their labels; of a call its arguments, and its money as one "amount"."""
+    """Slots by name, lists of records as their labels; of a call its arguments, and its money as one "amount".
+
+    What was chosen from records stands also under "<slot>_words", as the customer saw it.
+    """
     values: dict[str, Json] = {}
     if call is not None:
         values |= call.arguments
@@ -28,4 +31,6 @@ def values_for(standing: Standing, sheets: Sheets, call: ToolProposal | None) ->
         filled = standing.slot(need.slot)
         if filled is not None:
             values[need.slot] = filled.label if isinstance(filled.value, list) or need.options else filled.value
+            if need.choose is not None:
+                values[f"{need.slot}_words"] = filled.label
     return values

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from langgraph.runtime import Runtime
 
+from agents.journeys import Voice
 from agents.rendering import money, render
 from agents.tasks import Draft
 from graphs.context import House, TurnContext
 from graphs.nodes.draft import grouped
-from graphs.replying import Part, known_of, passages_of, values_of
+from graphs.replying import Part, known_of, passages_of, values_of, voice_of
 from graphs.state import TurnState
 from memory import audit, conversations, requests
 from memory.readings import Reading
@@ -81,13 +82,14 @@ def check_reply(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId,
     rules = ProseRules(ctx.house.desk.seats(unit, case_id=None, now=ctx.now).in_force.prose_rules)
     conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
     channel = conversation.channel if conversation else "chat"
+    voice = voice_of(unit, ctx, turn_id=turn_id, reading=state.get("reading"))
     groups = grouped(unit, ctx, state, turn_id)
     for written, (case_id, parts) in zip(drafts, groups, strict=False):
         known = known_of(unit, case_id=case_id)
         values = values_of(unit, turn_id=turn_id, parts=parts, known=known)
-        rendered = render(written.text, values, ctx.house.playbook.voice)
+        rendered = render(written.text, values, voice)
         holds += [f"{name}: no evidence of this name" for name in rendered.missing]
-        holds += unbacked(ctx.house, written, parts)
+        holds += unbacked(ctx.house, written, parts, voice)
         holds += [f"{found.rule}: {found.sentence}" for found in rules.check(rendered.text, channel=channel)]
         holds += [
             f"{name}: not shown in what is to be confirmed" for name in unshown(unit, ctx.house, parts, rendered.text)
@@ -97,11 +99,11 @@ def check_reply(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId,
     return Checked("\n\n".join(dict.fromkeys(text for text in texts if text)), tuple(holds))
 
 
-def unbacked(house: House, written: Draft, parts: list[Part]) -> list[str]:
+def unbacked(house: House, written: Draft, parts: list[Part], voice: Voice) -> list[str]:
     """Claims in the draft's free text that neither the playbook's own words nor a cited passage bear out."""
-    templates = house.playbook.voice.templates
+    templates = voice.templates
     own = [templates[name] for part in parts for name in (part.cue.lead, part.cue.template) if name in templates]
-    own += [house.playbook.voice.disclosure]
+    own += [voice.disclosure]
     own += [passage.text for passage in passages_of(house, written.cites)]
     return [
         f"{claim.kind}: stated without evidence"
@@ -132,7 +134,7 @@ def unshown(unit: Unit, house: House, parts: list[Part], text: str) -> list[str]
 
 def _plain(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> tuple[str, bool]:
     """The reply by templates alone, and whether it shows all that is to be confirmed."""
-    voice = ctx.house.playbook.voice
+    voice = voice_of(unit, ctx, turn_id=turn_id, reading=state.get("reading"))
     conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
     texts = [voice.disclosure] if conversation is not None and not conversation.disclosed else []
     for case_id, parts in grouped(unit, ctx, state, turn_id):

@@ -2,6 +2,7 @@
 
 from langgraph.runtime import Runtime
 
+from agents.local.cues import NO_ANSWER
 from agents.tasks import Cue, Question
 from graphs.context import TurnContext
 from graphs.replying import Part, parts_of, question_of, unsaid
@@ -40,12 +41,12 @@ def end(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> Turn
             text=str(row.output["text"]),
             covers=ordinals,
             question=question,
-            confirm=_shown(unit, last),
+            confirm=shown_to_confirm(unit, last),
             last_words=state.get("outcome") == "escalated",
         )
     outcome = _outcome(state, [part.cue for part in parts], question)
     for part in parts:
-        _settle_case(unit, ctx, part, outcome)
+        settle_case(unit, ctx, part, outcome)
     queue_left_over(unit, state)
     open_cases = cases.agenda(unit, conversation_id=ctx.conversation_id)
     conversations.set_case(
@@ -79,10 +80,16 @@ def _outcome(state: TurnState, cues: list[Cue], question: Question | None) -> Tu
         return "awaiting_customer"
     if any(cue.kind == "schedule" for cue in cues):
         return "scheduled"
-    return "resolved" if cues and all(cue.fulfils or cue.ends for cue in cues) else "replied"
+    return "resolved" if cues and all(map(_settles, cues)) else "replied"
 
 
-def _settle_case(unit: Unit, ctx: TurnContext, part: Part, outcome: TurnOutcome) -> None:
+def _settles(cue: Cue) -> bool:
+    """Whether the customer's matter is at its end; that we have no answer to it is no end, only a reply."""
+    return (cue.fulfils or cue.ends) and cue.template != NO_ANSWER
+
+
+def settle_case(unit: Unit, ctx: TurnContext, part: Part, outcome: TurnOutcome) -> None:
+    """End the case of a part that was said, if it came to its end."""
     cue = part.cue
     if outcome == "escalated" and cue.kind == "escalate":
         return
@@ -102,7 +109,7 @@ def _in_hand(question: Question | None, open_cases: list[CaseId]) -> CaseId | No
     return open_cases[0] if open_cases else None
 
 
-def _shown(unit: Unit, part: Part | None) -> dict[str, Json] | None:
+def shown_to_confirm(unit: Unit, part: Part | None) -> dict[str, Json] | None:
     """Tool and canonical arguments of a confirmation, as the customer was shown them."""
     if part is None or part.cue.kind != "confirm" or part.request_id is None:
         return None

@@ -142,17 +142,20 @@ def _propose(
     )
     sources = {name: Source(origin=Origin.EVIDENCE, ref=evidence_id) for name in arguments}
     call = ToolProposal(tool=request.tool, arguments=arguments, provenance=sources, why=why)
-    readings.save(
-        unit,
-        turn_id=turn_id,
-        ordinal=ordinal,
-        task="Cue",
-        reasoner="compensate",
-        prompt_version="",
-        input_digest="",
-        output=Cue(kind="call", call=call, reason=why).model_dump(mode="json"),
-        at=ctx.now,
+    ctx.notes.keep(
+        readings.save(
+            unit,
+            turn_id=turn_id,
+            ordinal=ordinal,
+            task="Cue",
+            reasoner="compensate",
+            prompt_version="",
+            input_digest="",
+            output=Cue(kind="call", call=call, reason=why).model_dump(mode="json"),
+            at=ctx.now,
+        )
     )
+
     requests.save_request(
         unit,
         turn_id=turn_id,

@@ -7,6 +7,7 @@ from langgraph.runtime import Runtime
 
 from agents.tasks import DraftTask, IntentReading
 from graphs.context import TurnContext
+from graphs.holding import come_back
 from graphs.messages import of_turn
 from graphs.replying import Part, known_of, parts_of, passages_of, unsaid
 from graphs.showing import CheckReply, showing
@@ -34,11 +35,14 @@ async def draft(state: TurnState, runtime: Runtime[TurnContext], *, check: Check
     """
     ctx = runtime.context
     turn_id = TurnId(state["turn_id"])
+    if state.get("held"):
+        # All else of the message is attended to; now the turn waits, and says so together with the rest.
+        return await come_back(ctx, state)
     groups = await ctx.read(lambda unit: grouped(unit, ctx, state, turn_id))
     ordinal = state["ordinal"]
     tasks = await ctx.read(
         lambda unit: [
-            _task(unit, ctx, state, turn_id, case_id, parts, first=number == 0)
+            task_of(unit, ctx, state, turn_id, case_id, parts, first=number == 0)
             for number, (case_id, parts) in enumerate(groups)
         ]
     )
@@ -70,7 +74,7 @@ def grouped(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> 
     return [(case_id, list(group)) for case_id, group in groupby(parts, key=lambda part: part.case_id)]
 
 
-def _task(
+def task_of(
     unit: Unit,
     ctx: TurnContext,
     state: TurnState,
@@ -80,6 +84,7 @@ def _task(
     *,
     first: bool,
 ) -> DraftTask:
+    """What drafting is asked for one case of the reply."""
     conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
     case = cases.get(unit, case_id=case_id)
     row = ctx.notes.reading(unit, turn_id=turn_id, ordinal=state["reading"]) if "reading" in state else None

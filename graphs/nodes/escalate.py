@@ -5,6 +5,7 @@ from langgraph.runtime import Runtime
 from agents.tasks import Cue
 from graphs.bundle import build, score
 from graphs.context import TurnContext
+from graphs.holding import come_back
 from graphs.matter import load
 from graphs.state import TurnState
 from memory import audit, cases, conversations, handoffs, readings, timeline
@@ -16,6 +17,9 @@ from policies.words import CaseId, TurnId
 async def escalate(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     """Write the bundle, pick the queue, give the conversation to people, and tell the customer so."""
     ctx = runtime.context
+    if state.get("held"):
+        # A turn that ends can't act on an approval any more, so the one that waits comes first (P5).
+        return {**await come_back(ctx, state), "queue": [state["case_id"], *state.get("queue", [])]}
     turn_id, case_id = TurnId(state["turn_id"]), CaseId(state["case_id"])
     reason = state.get("reason", "asked for a person")
 
@@ -24,7 +28,9 @@ async def escalate(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
         matter = load(unit, conversation_id=ctx.conversation_id, case_id=case_id, turn_id=turn_id)
         bundle = build(unit, ctx.house, matter, state, reason=reason)
         journey = ctx.house.playbook.journeys.get(matter.case.journey or "")
+        queues = ctx.house.playbook.queues
         queue = journey.queue if journey else ctx.house.playbook.default_queue
+        queue = state.get("desk", "") if state.get("desk", "") in queues else queue
         handoffs.save(
             unit,
             handoff_id=f"hnd-{turn_id.removeprefix('turn-')}",
@@ -47,9 +53,7 @@ async def escalate(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
             reasoner="escalate",
             prompt_version="",
             input_digest="",
-            output=Cue(kind="escalate", template=_words(unit, ctx, state, turn_id), reason=reason).model_dump(
-                mode="json"
-            ),
+            output=_last_words(unit, ctx, state, turn_id, reason).model_dump(mode="json"),
             at=ctx.now,
         )
         audit.append(
@@ -93,10 +97,10 @@ def _place(unit: Unit, turn_id: TurnId, ordinal: int) -> int:
     return ordinal
 
 
-def _words(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> str:
-    """The template of the last words: the cue's own where workflow wanted a person, the usual one otherwise."""
+def _last_words(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId, reason: str) -> Cue:
+    """What is said last: in the cue's own words where workflow wanted a person, in the usual ones otherwise."""
     row = readings.get(unit, turn_id=turn_id, ordinal=state["cue"]) if "cue" in state else None
     cue = Cue.model_validate(row.output) if row else None
     if cue is not None and cue.kind == "escalate" and cue.template in ctx.house.playbook.voice.templates:
-        return cue.template
-    return "escalated"
+        return cue.model_copy(update={"reason": reason})
+    return Cue(kind="escalate", template="escalated", reason=reason)

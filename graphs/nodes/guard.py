@@ -4,6 +4,7 @@ from langgraph.runtime import Runtime
 
 from agents.tasks import Cue
 from graphs.context import TurnContext
+from graphs.holding import step_aside
 from graphs.judging import judge
 from graphs.matter import approval_id_of, first_rule
 from graphs.reading import signals_of
@@ -12,6 +13,7 @@ from graphs.state import TurnState
 from memory import approvals, receipts, requests
 from memory.requests import DecisionRow, RequestRow
 from memory.store import Unit
+from policies.canonical import decision_from_json
 from policies.words import CaseId, Effect, RequestId, TurnId
 
 
@@ -38,7 +40,7 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     proposed = ctx.notes.proposed.get(request_id)
     row, made, begun, reserved_for_people = (proposed, None, False, False) if proposed else await ctx.read(gather)
     if reserved_for_people:
-        return {"approval_id": approval_id, "next": "approve"}
+        return await step_aside(ctx, state, approval_id)
     if begun:
         return {"next": "act"}
     if state.get("undoing") and made is not None and made.effect != Effect.ALLOW:
@@ -47,7 +49,7 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     if made is not None and made.phase == "confirm":
         return _ask(state, cue)
     if made is not None and made.effect == Effect.ESCALATE:
-        return {"reason": first_rule(made), "next": "escalate"}
+        return {"reason": first_rule(made), "desk": decision_from_json(made.decision).queue, "next": "escalate"}
     if made is not None and made.effect == Effect.DENY:
         return _refused(out_of_reach=made.situation.get("out_of_reach") is True)
     # An `allow` of an earlier run is not reused: its facts are old, and act decides on fresh ones anyway.
@@ -77,13 +79,13 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         return _ask(state, cue)
     match judged.decision.effect:
         case Effect.REQUIRE_APPROVAL:
-            return {"approval_id": approval_id, "next": "approve"}
+            return await step_aside(ctx, state, approval_id)
         case _ if state.get("undoing"):
             # What policy won't have undone stays; the next effect, or a person.
             return {"next": "compensate"}
         case Effect.ESCALATE:
             rules = judged.decision.rules
-            return {"reason": rules[0] if rules else "policy", "next": "escalate"}
+            return {"reason": rules[0] if rules else "policy", "desk": judged.decision.queue, "next": "escalate"}
         case _:
             return _refused(out_of_reach=judged.is_out_of_reach)
 

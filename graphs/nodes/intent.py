@@ -6,6 +6,7 @@ from langgraph.runtime import Runtime
 
 from agents.confirmation import read_withdrawal
 from agents.errors import BudgetSpent
+from agents.journeys import Journey
 from agents.tasks import Entity, IntentReading, IntentTask, Question
 from graphs.agenda import Item, OpenCase, plan
 from graphs.context import TurnContext
@@ -71,7 +72,8 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         current=OpenCase(matter.case.id, matter.case.journey),
         open_cases=[OpenCase(case.id, case.journey) for case in agenda] or [OpenCase(matter.case.id, None)],
         question=matter.question,
-        risk_of=lambda journey: list(Risk).index(ctx.house.playbook.journeys[journey].risk),
+        people=[name for name, each in ctx.house.playbook.journeys.items() if each.kind == "person"],
+        rank_of=lambda journey: _rank(ctx.house.playbook.journeys[journey], matter.conversation.assurance),
     )
     placed: list[CaseId] = await ctx.write(lambda unit: _settle(unit, ctx, turn_id, reading, items, matter, said.text))
     after: TurnState = {
@@ -80,7 +82,8 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         "case_id": placed[0],
         "queue": [str(case_id) for case_id in placed[1:]],
     }
-    trigger = await trigger_of(ctx.house, ctx.conversation_id, placed[0], signals(reading, said.kinds, matter), ctx.now)
+    about = signals(reading, said.kinds, matter, handled=await _handled(ctx, placed[0], {*reading.flags, *said.kinds}))
+    trigger = await trigger_of(ctx.house, ctx.conversation_id, placed[0], about, ctx.now)
     if trigger is not None:
         await ctx.write(
             lambda unit: audit.append(
@@ -94,10 +97,30 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
             )
         )
         sentences = [verdict.sentence for verdict in trigger.verdicts]
-        return {**after, "reason": sentences[0] if sentences else "A trigger asked for a person.", "next": "escalate"}
+        reason = sentences[0] if sentences else "A trigger asked for a person."
+        return {**after, "reason": reason, "desk": trigger.queue, "next": "escalate"}
     if (spent := BudgetSpent.of_flags(reading.flags)) is not None:
         return {**after, "reason": str(spent), "next": "escalate"}
     return {**after, "next": "authentication"}
+
+
+async def _handled(ctx: TurnContext, case_id: CaseId, flags: set[str]) -> frozenset[str]:
+    """The flags that the case's journey is there for: it gathers what a person needs, and then hands over."""
+    journeys = ctx.house.playbook.journeys
+    if not any(flags & set(each.handles) for each in journeys.values()):
+        return frozenset()
+    case = await ctx.read(lambda unit: cases.get(unit, case_id=case_id))
+    journey = journeys.get((case.journey if case else None) or "")
+    return frozenset(journey.handles) if journey and journey.ends_with_person else frozenset()
+
+
+def _rank(journey: Journey, assurance: int) -> tuple[int, ...]:
+    """What goes without asking who is writing comes first, then what carries little risk; what ends with a person last.
+
+    Unless it is urgent: where somebody speaks of fraud, nothing else is done before a person has looked at it.
+    """
+    hands_over = journey.ends_with_person and not journey.handles
+    return int(hands_over), int(journey.assurance > assurance), list(Risk).index(journey.risk)
 
 
 def _known_journeys(reading: IntentReading, journeys: frozenset[str]) -> IntentReading:

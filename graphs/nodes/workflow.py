@@ -2,16 +2,17 @@
 
 from langgraph.runtime import Runtime
 
-from agents.tasks import Cue, WorkflowTask
+from agents.tasks import Cue, ToolProposal, WorkflowTask
 from graphs.context import TurnContext
+from graphs.holding import left_over
 from graphs.matter import UNDONE
+from graphs.occurrences import occurrence_of, repeats
 from graphs.state import MAX_CALLS, TurnState
 from graphs.tasking import workflow_task
 from graphs.thinking import think
 from graphs.watching import TurnWatcher
-from memory import cases, requests
+from memory import requests
 from memory.requests import RequestRow
-from memory.store import Unit
 from policies.canonical import is_canonical
 from policies.words import ActionRequest, CaseId, Provenance, RequestId, TurnId
 
@@ -42,7 +43,8 @@ async def workflow(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
             return {**after, "reason": "proposed arguments that are no plain JSON", "next": "escalate"}
         if cue.kind == "confirm" and not _shows_its_details(ctx, task, cue):
             return {**after, "reason": "a confirmation that would not show what is confirmed", "next": "escalate"}
-        row = await _store(ctx, turn_id, CaseId(state["case_id"]), ordinal, cue, task)
+        occurrence = await _occurrence(ctx, state, task.journey, cue.call, asks=cue.kind == "confirm")
+        row = await _store(ctx, turn_id, CaseId(state["case_id"]), ordinal, cue, task, occurrence)
         if is_new:
             ctx.notes.proposed[row.request.id] = row
         return {**after, "request_id": row.request.id, "calls": state.get("calls", 0) + 1, "next": "guard"}
@@ -57,9 +59,7 @@ async def workflow(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
     if cue.kind in {"reply", "wait", "close"}:
         # This matter is said; the next one is attended to before anything is sent.
         done = {*after["part_cases"].values()}
-        queue = [case_id for case_id in queue if case_id not in done] or await ctx.read(
-            lambda unit: _left_over(unit, ctx, done)
-        )
+        queue = [case_id for case_id in queue if case_id not in done] or await left_over(ctx, {**state, **after})
         if queue:
             return {**after, "parts": parts, "case_id": queue[0], "queue": queue[1:], "next": "authentication"}
     if cue.ends and not cue.fulfils and _leaves_halves(ctx, task):
@@ -84,14 +84,23 @@ def _shows_its_details(ctx: TurnContext, task: WorkflowTask, cue: Cue) -> bool:
     return cue.call is not None and any(step.tool == cue.call.tool and step.confirm == cue.template for step in steps)
 
 
-def _left_over(unit: Unit, ctx: TurnContext, done: set[str]) -> list[str]:
-    """Matters that an earlier message raised and that no turn has come to yet."""
-    agenda = cases.agenda(unit, conversation_id=ctx.conversation_id)
-    return [case.id for case in agenda if case.plan.get("queued") and case.id not in done]
+async def _occurrence(ctx: TurnContext, state: TurnState, name: str | None, call: ToolProposal, *, asks: bool) -> str:
+    """Which occurrence of the effect is meant, by the journey and by rows read afresh; no reasoner says it (P2)."""
+    journey = ctx.house.playbook.journeys.get(name or "")
+    step = repeats(journey, call)
+    if journey is None or step is None:
+        return ""
+    return occurrence_of(await workflow_task(ctx, state), journey, step, call, asks=asks)
 
 
 async def _store(
-    ctx: TurnContext, turn_id: TurnId, case_id: CaseId, ordinal: int, cue: Cue, task: WorkflowTask
+    ctx: TurnContext,
+    turn_id: TurnId,
+    case_id: CaseId,
+    ordinal: int,
+    cue: Cue,
+    task: WorkflowTask,
+    occurrence: str,
 ) -> RequestRow:
     """A request is a row before it is judged."""
     assert cue.call is not None  # noqa: S101  # the caller checked
@@ -109,7 +118,7 @@ async def _store(
                 specialist=proposer,
                 why=call.why,
                 provenance={name: Provenance(source.origin, source.ref) for name, source in call.provenance.items()},
-                occurrence=call.occurrence,
+                occurrence=occurrence,
             ),
             case_id=case_id,
             conversation_id=ctx.conversation_id,

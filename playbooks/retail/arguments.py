@@ -86,3 +86,60 @@ class CancelOrder(_Arguments):
     order_id: OrderId
     reason: Annotated[str, Field(max_length=200)] | None = None
     """In the customer's words, if they gave one: "found it cheaper"."""
+
+
+class RegisterReturn(_Arguments):
+    """What comes back, and why."""
+
+    order_id: OrderId
+    item_ids: ItemIds
+    reason: Literal["does_not_fit", "not_as_expected", "changed_mind", "other"] = "other"
+
+
+class SearchParcel(_Arguments):
+    """Which parcel is missing, and how."""
+
+    order_id: OrderId
+    kind: Literal["late", "not_received"]
+    """As `check_parcel` found it: "late" on its way, "not_received" though the carrier says it was delivered."""
+
+
+class BookDelivery(_Arguments):
+    """When large furniture is brought."""
+
+    order_id: OrderId
+    slot_id: Annotated[str, Field(min_length=1, max_length=20, description='From list_delivery_slots: "1125-MO".')]
+
+
+class OneSubscription(_Arguments):
+    """One subscription."""
+
+    subscription_id: Annotated[str, Field(min_length=1, max_length=20, description='"S-1005a".')]
+
+
+class OneCustomer(_Arguments):
+    """The verified customer."""
+
+    customer_id: Annotated[str, Field(min_length=1, max_length=20, description='"C-1005".')]
+
+
+class ChangePhone(_Arguments):
+    """A new phone number for the account as it was read."""
+
+    customer_id: Annotated[str, Field(min_length=1, max_length=20, description='"C-1005".')]
+    revision: Annotated[int, Field(ge=1)]
+    """The account's revision as get_account said: 1."""
+    phone: Annotated[str, Field(pattern=r"^\+[0-9]{7,15}$", description='With the country code: "+4531234567".')]
+
+
+class OneAddress(_Arguments):
+    """The e-mail address of an account."""
+
+    email: Annotated[str, Field(min_length=3, max_length=254, description='"mira.okafor@example.org".')]
+
+
+class SendLink(_Arguments):
+    """Where a link to sign in goes, and the day it is for."""
+
+    email: Annotated[str, Field(min_length=3, max_length=254, description='"mira.okafor@example.org".')]
+    day: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description='Today, as sign_in_help said: "2026-11-21".')]

@@ -41,7 +41,7 @@ async def list_orders(arguments: NoArguments, context: ToolContext) -> ToolResul
             "status": order.status,
             "status_words": STATUS_WORDS[order.status],
             "items": ", ".join(item.label for item in order.items),
-            "total": _money(order.total_minor, order.currency),
+            "total": money(order.total_minor, order.currency),
         }
         for order in orders
     ]
@@ -50,7 +50,7 @@ async def list_orders(arguments: NoArguments, context: ToolContext) -> ToolResul
 
 
 async def get_order(arguments: OneOrder, context: ToolContext) -> ToolResult:
-    order = await _order(arguments.order_id, context)
+    order = await read_order_of(arguments.order_id, context)
     value: dict[str, Json] = {
         "order_id": order.id,
         "status": order.status,
@@ -62,17 +62,18 @@ async def get_order(arguments: OneOrder, context: ToolContext) -> ToolResult:
                 "name": item.name,
                 "variant": item.variant,
                 "quantity": item.quantity,
-                "price": _money(item.total_minor, order.currency),
+                "price": money(item.total_minor, order.currency),
                 "final_sale": item.final_sale,
             }
             for item in order.items
         ],
         "item_names": [item.label for item in order.items],
-        "shipping_cost": _money(order.shipping_minor, order.currency),
-        "total": _money(order.total_minor, order.currency),
+        "shipping_cost": money(order.shipping_minor, order.currency),
+        "total": money(order.total_minor, order.currency),
         "address": order.address.as_json(),
         "payment_method": order.payment.label,
-        "refunded": _money(order.payment.refunded_minor, order.currency),
+        "is_large": order.is_large,
+        "refunded": money(order.payment.refunded_minor, order.currency),
     }
     if order.shipment is not None:
         value["shipment"] = _parcel(order)
@@ -86,7 +87,7 @@ async def get_order(arguments: OneOrder, context: ToolContext) -> ToolResult:
 
 
 async def track_shipment(arguments: OneOrder, context: ToolContext) -> ToolResult:
-    order = await _order(arguments.order_id, context)
+    order = await read_order_of(arguments.order_id, context)
     if order.shipment is None:
         raise ToolRefused("not_shipped", "The order has not left the warehouse.")
     return ToolResult({"order_id": order.id, **_parcel(order)})
@@ -110,12 +111,12 @@ async def quote_refund(arguments: QuoteRefund, context: ToolContext) -> ToolResu
                     "item_id": item.id,
                     "name": item.name,
                     "variant": item.variant,
-                    "price": _money(item.total_minor, order.currency),
+                    "price": money(item.total_minor, order.currency),
                 }
                 for item in due.items
             ],
             "item_names": [item.label for item in due.items],
-            "amount": _money(due.amount_minor, order.currency),
+            "amount": money(due.amount_minor, order.currency),
             "reason": due.reason,
             "method": order.payment.label,
         }
@@ -144,7 +145,7 @@ async def probe_refund(arguments: Mapping[str, Json], context: ToolContext) -> T
 
 async def change_shipping_address(arguments: ChangeAddress, context: ToolContext) -> ToolResult:
     shop: Shop = context.systems["shop"]
-    order = await _order(arguments.order_id, context)
+    order = await read_order_of(arguments.order_id, context)
     given = arguments.address
     country = country_code(given.country) if given.country else order.address.country
     if not is_postcode(given.postcode, country):
@@ -188,7 +189,8 @@ def read_verification(value: dict[str, Json]) -> Verification | None:
     return Verification(CustomerId(customer_id), assurance)
 
 
-async def _order(order_id: str, context: ToolContext) -> Order:
+async def read_order_of(order_id: str, context: ToolContext) -> Order:
+    """The order that is named. Raises `ToolRefused` "not_found"."""
     shop: Shop = context.systems["shop"]
     order = await shop.order(order_id)
     if order is None:
@@ -221,7 +223,7 @@ def _refund_result(refund: Refund) -> ToolResult:
             "refund_id": refund.id,
             "order_id": refund.order_id,
             "status": "issued",
-            "amount": _money(refund.amount_minor, refund.currency),
+            "amount": money(refund.amount_minor, refund.currency),
             "method": refund.method,
             "item_ids": list(refund.item_ids),
             "reason": refund.reason,
@@ -235,11 +237,12 @@ def _cancellation_result(done: Cancellation) -> ToolResult:
             "order_id": done.order_id,
             "status": "cancelled",
             "payment": "refunded" if done.refunded_minor else "released",
-            "refunded": _money(done.refunded_minor, done.currency),
+            "refunded": money(done.refunded_minor, done.currency),
             "method": done.method,
         }
     )
 
 
-def _money(amount_minor: int, currency: str) -> dict[str, Json]:
+def money(amount_minor: int, currency: str) -> dict[str, Json]:
+    """Money as evidence holds it."""
     return {"amount_minor": amount_minor, "currency": currency}

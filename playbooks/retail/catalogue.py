@@ -61,6 +61,9 @@ PRODUCTS = (
     Product("LL-5001", "Gift card", 5000, ("by e-mail",), final_sale=True),
 )
 
+LARGE = frozenset({"LL-4001", "LL-4002", "LL-4003", "LL-4004", "LL-4005"})
+"""Furniture that two people bring on a date that is agreed on."""
+
 COUNTRIES = {
     "AT": "Austria",
     "BE": "Belgium",

@@ -16,7 +16,8 @@ PAYMENTS_FILE = "payments.db"
 
 SHOP_SCHEMA = """
 CREATE TABLE customers (
-    id TEXT PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE, phone TEXT NOT NULL, since TEXT NOT NULL
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE, phone TEXT NOT NULL, since TEXT NOT NULL,
+    revision INTEGER NOT NULL
 );
 CREATE TABLE addresses (
     customer_id TEXT PRIMARY KEY REFERENCES customers (id),
@@ -51,19 +52,40 @@ CREATE TABLE subscriptions (
     id TEXT PRIMARY KEY, customer_id TEXT NOT NULL REFERENCES customers (id), plan TEXT NOT NULL, status TEXT NOT NULL,
     price_minor INTEGER NOT NULL, currency TEXT NOT NULL, next_delivery TEXT, since TEXT NOT NULL
 );
+CREATE TABLE searches (
+    order_id TEXT PRIMARY KEY REFERENCES orders (id), kind TEXT NOT NULL, status TEXT NOT NULL, opened_at TEXT NOT NULL
+);
+CREATE TABLE slots (
+    id TEXT PRIMARY KEY, day TEXT NOT NULL, part TEXT NOT NULL, hours TEXT NOT NULL, capacity INTEGER NOT NULL
+);
+CREATE TABLE appointments (
+    order_id TEXT PRIMARY KEY REFERENCES orders (id), slot_id TEXT NOT NULL REFERENCES slots (id),
+    booked_at TEXT NOT NULL
+);
+CREATE TABLE links (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT NOT NULL, customer_id TEXT, reference TEXT NOT NULL,
+    asked_at TEXT NOT NULL
+);
 CREATE TABLE effects (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, record TEXT NOT NULL, reference TEXT NOT NULL,
     at TEXT NOT NULL, detail TEXT NOT NULL
 );
 CREATE INDEX effects_by_reference ON effects (reference);
 """
-"""`effects` has one row per change that was made, so that a change made twice can be counted."""
+"""`effects` has one row per change that was made, so that a change made twice can be counted. A customer's `revision`
+goes up with each change of their details. `links` has one row per request for a sign-in link; only one with a customer
+was sent."""
 
 PAYMENTS_SCHEMA = """
 CREATE TABLE payments (
     id TEXT PRIMARY KEY, order_id TEXT NOT NULL UNIQUE, customer_id TEXT NOT NULL, method TEXT NOT NULL,
     label TEXT NOT NULL, amount_minor INTEGER NOT NULL, currency TEXT NOT NULL, status TEXT NOT NULL, at TEXT NOT NULL
 );
+CREATE TABLE charges (
+    id TEXT PRIMARY KEY, payment_id TEXT NOT NULL REFERENCES payments (id), kind TEXT NOT NULL,
+    amount_minor INTEGER NOT NULL, currency TEXT NOT NULL, at TEXT NOT NULL
+);
+CREATE INDEX charges_of_payment ON charges (payment_id);
 CREATE TABLE refunds (
     id INTEGER PRIMARY KEY AUTOINCREMENT, order_id TEXT NOT NULL, customer_id TEXT NOT NULL, payment_id TEXT NOT NULL,
     amount_minor INTEGER NOT NULL, currency TEXT NOT NULL, reason TEXT NOT NULL, item_ids TEXT NOT NULL,
@@ -73,7 +95,8 @@ CREATE INDEX refunds_of_order ON refunds (order_id);
 CREATE INDEX refunds_of_customer ON refunds (customer_id, created_at);
 CREATE INDEX refunds_by_reference ON refunds (reference);
 """
-"""A refund's `reference` is the merchant's own and isn't unique: the provider books what it is told, each time."""
+"""A charge is a `reservation` or a `charge`; two charges of one payment are a mistake of the provider's. A refund's
+`reference` is the merchant's own and isn't unique: the provider books what it is told, each time."""
 
 
 def connect(directory: Path) -> sqlite3.Connection:

@@ -18,7 +18,7 @@ ROLLING_WINDOW = timedelta(days=90)
 async def read_owner(arguments: Mapping[str, Json], context: ToolContext) -> Facts:
     """Whose order is named. An order that doesn't exist has the owner "": nobody's, so never the customer's own."""
     order = await _shop(context).order(str(arguments["order_id"]))
-    return _facts(_shop(context).name, context.now, {"owner.customer_id": order.customer_id if order else ""})
+    return facts_of(_shop(context).name, context.now, {"owner.customer_id": order.customer_id if order else ""})
 
 
 async def read_order(arguments: Mapping[str, Json], context: ToolContext) -> Facts:
@@ -38,7 +38,7 @@ async def read_order(arguments: Mapping[str, Json], context: ToolContext) -> Fac
         "return.status": order.returned.status if order.returned else "none",
         "return.days_after_delivery": order.return_days if order.return_days >= 0 else None,
     }
-    return _facts(_shop(context).name, context.now, values)
+    return facts_of(_shop(context).name, context.now, values)
 
 
 async def read_refund(arguments: Mapping[str, Json], context: ToolContext) -> Facts:
@@ -64,7 +64,7 @@ async def read_refund(arguments: Mapping[str, Json], context: ToolContext) -> Fa
         "refund.count_90d": count,
         "refund.total_90d_minor": total,
     }
-    return _facts(payments.name, context.now, values)
+    return facts_of(payments.name, context.now, values)
 
 
 async def read_address(arguments: Mapping[str, Json], context: ToolContext) -> Facts:
@@ -80,7 +80,7 @@ async def read_address(arguments: Mapping[str, Json], context: ToolContext) -> F
         "address.country_supported": country in COUNTRIES,
         "address.postcode_valid": is_postcode(str(address.get("postcode", "")), country),
     }
-    return _facts(_shop(context).name, context.now, values)
+    return facts_of(_shop(context).name, context.now, values)
 
 
 OWNER = FactProvider(read=read_owner, facts={"owner.customer_id": "string"})
@@ -134,5 +134,6 @@ def _payments(context: ToolContext) -> Payments:
     return payments
 
 
-def _facts(source: str, now: datetime, values: Mapping[str, Json]) -> dict[str, Fact]:
+def facts_of(source: str, now: datetime, values: Mapping[str, Json]) -> dict[str, Fact]:
+    """These values as facts of one source, read now."""
     return {name: Fact(value, source, now) for name, value in values.items()}

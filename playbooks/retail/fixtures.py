@@ -16,6 +16,10 @@ CUSTOMERS = 300
 ORDERS = 1500
 FREE_SHIPPING_FROM_MINOR = 7500
 SHIPPING_MINOR = 495
+SUBSCRIPTION_MIX = ("active", "active", "paused", "cancelled")
+SLOT_DAYS = 5
+SLOT_HOURS = {"morning": "8:00 to 12:00", "afternoon": "13:00 to 18:00"}
+SATURDAY = 5
 
 _MIX = (
     # status, share, placed between so many days ago
@@ -39,6 +43,7 @@ _SHOP_TABLES = (
     "returns",
     "return_items",
     "subscriptions",
+    "slots",
 )
 _PARCELS = {
     "shipped": ("in_transit", "Sorted at the regional parcel centre"),
@@ -80,31 +85,22 @@ class _Rows:
     def __init__(self, now: datetime, random: Random) -> None:
         self._now = now
         self._random = random
-        self.shop: dict[str, list[tuple[Any, ...]]] = {
-            name: []
-            for name in (
-                "customers",
-                "addresses",
-                "orders",
-                "items",
-                "shipments",
-                "returns",
-                "return_items",
-                "subscriptions",
-            )
-        }
-        self.payments: dict[str, list[tuple[Any, ...]]] = {"payments": [], "refunds": []}
+        self.shop: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _SHOP_TABLES}
+        self.payments: dict[str, list[tuple[Any, ...]]] = {"payments": [], "charges": [], "refunds": []}
 
     def make(self) -> None:
         products = {product.sku: product for product in PRODUCTS}
         known_ids = {order.id for customer in KNOWN for order in customer.orders}
         for customer in KNOWN:
             self._customer(customer.id, customer.name, customer.email, customer.street, customer.city)
+            for place, (plan, status, days) in enumerate(customer.subscriptions):
+                self._subscription(customer.id, place, SUBSCRIPTIONS[plan], status, days)
             for order in customer.orders:
                 lines = [(products[sku], variant, quantity) for sku, variant, quantity in order.items]
                 self._order(order, customer.id, (customer.street, *customer.city), lines)
         others = [self._anybody(number) for number in range(len(KNOWN) + 1, CUSTOMERS + 1)]
         free_ids = [str(number) for number in range(20000, 20000 + ORDERS) if str(number) not in known_ids]
+        self._slots()
         for order_id in free_ids:
             customer_id, address = self._random.choice(others)
             order = self._any_order(order_id)
@@ -113,24 +109,24 @@ class _Rows:
     def _customer(self, customer_id: str, name: str, email: str, street: str, city: tuple[str, str, str]) -> None:
         phone = f"+49301{self._random.randrange(10**6, 10**7)}"
         since = self._now - timedelta(days=self._random.randrange(250, 1500))
-        self.shop["customers"].append((customer_id, name, email, phone, since.isoformat()))
+        self.shop["customers"].append((customer_id, name, email, phone, since.isoformat(), 1))
         self.shop["addresses"].append((customer_id, street, city[0], city[2], city[1]))
-        if self._random.random() < 0.15:
-            plan, price = self._random.choice(SUBSCRIPTIONS)
-            status = self._random.choice(("active", "active", "paused", "cancelled"))
-            due = (self._now + timedelta(days=self._random.randrange(2, 40))).date().isoformat()
-            self.shop["subscriptions"].append(
-                (
-                    f"S-{customer_id[2:]}",
-                    customer_id,
-                    plan,
-                    status,
-                    price,
-                    "EUR",
-                    due if status == "active" else None,
-                    since.isoformat(),
-                )
-            )
+
+    def _subscription(self, customer_id: str, place: int, plan: tuple[str, int], status: str, days: int) -> None:
+        since = self._now - timedelta(days=self._random.randrange(90, 400))
+        due = (self._now + timedelta(days=days)).date().isoformat() if status == "active" else None
+        self.shop["subscriptions"].append(
+            (f"S-{customer_id[2:]}{'ab'[place]}", customer_id, plan[0], status, plan[1], "EUR", due, since.isoformat())
+        )
+
+    def _slots(self) -> None:
+        """Mornings and afternoons of the next working days on which large furniture can be brought."""
+        day = self._now.date() + timedelta(days=3)
+        while len(self.shop["slots"]) < 2 * SLOT_DAYS:
+            if day.weekday() < SATURDAY:
+                for part, hours in SLOT_HOURS.items():
+                    self.shop["slots"].append((f"{day:%m%d}-{part[:2].upper()}", day.isoformat(), part, hours, 2))
+            day += timedelta(days=1)
 
     def _anybody(self, number: int) -> tuple[str, tuple[str, str, str, str]]:
         first, last = self._random.choice(FIRST_NAMES), self._random.choice(LAST_NAMES)
@@ -140,6 +136,9 @@ class _Rows:
         self._customer(
             customer_id, f"{first} {last}", f"customer{number}@example.com", street, (city, country, postcode)
         )
+        if self._random.random() < 0.15:
+            plan, status = self._random.choice(SUBSCRIPTIONS), self._random.choice(SUBSCRIPTION_MIX)
+            self._subscription(customer_id, 0, plan, status, self._random.randrange(2, 40))
         return customer_id, (street, city, country, postcode)
 
     def _any_order(self, order_id: str) -> Known:
@@ -183,6 +182,11 @@ class _Rows:
         self.payments["payments"].append(
             (payment, order.id, customer_id, method, order.card, goods + shipping, "EUR", taken, placed.isoformat())
         )
+        usual = {"authorised": ("reservation",), "voided": (), "captured": ("charge",)}[taken]
+        for place, kind in enumerate(order.charged or usual):
+            self.payments["charges"].append(
+                (f"{payment}-{place}", payment, kind, goods + shipping, "EUR", placed.isoformat())
+            )
         if order.status in {"pending", "paid", "packed", "cancelled"}:
             return
         delivered = self._parcel(order, placed)
@@ -215,6 +219,9 @@ class _Rows:
             status, event = _PARCELS[order.status]
             eta = now + timedelta(days=2) if order.status == "shipped" else shipped + timedelta(days=4)
             seen = now - timedelta(hours=9) if order.status == "shipped" else shipped + timedelta(days=3)
+            if order.days_late:
+                eta = now - timedelta(days=order.days_late)
+                seen = eta - timedelta(days=1)
             self.shop["shipments"].append(
                 (
                     order.id,

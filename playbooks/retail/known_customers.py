@@ -15,6 +15,10 @@ class Known:
     card: str = "card ending 4417"
     delivered_days_ago: int | None = None
     """When the parcel arrived, where it matters."""
+    days_late: int = 0
+    """How long ago a parcel on its way was expected."""
+    charged: tuple[str, ...] = ()
+    """What the payment provider shows for it, where that isn't simply what follows from the status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class KnownCustomer:
     city: tuple[str, str, str]
     """City, country, postcode."""
     orders: tuple[Known, ...] = field(default_factory=tuple)
+    subscriptions: tuple[tuple[int, str, int], ...] = ()
+    """Place in `SUBSCRIPTIONS`, status, days until the next delivery."""
 
 
 KNOWN = (
@@ -75,7 +81,7 @@ KNOWN = (
         ("Bologna", "IT", "40122"),
         (
             Known("20955", "lost", 24, (("LL-1108", 3, 1), ("LL-1111", 4, 1)), card="PayPal"),
-            Known("20615", "delivered", 60, (("LL-3001", 0, 1),), card="PayPal"),
+            Known("20615", "delivered", 60, (("LL-3001", 0, 1),), card="PayPal", charged=("charge", "charge")),
             Known("21188", "packed", 2, (("LL-3003", 0, 1), ("LL-3007", 1, 3)), card="PayPal"),
         ),
     ),
@@ -87,9 +93,10 @@ KNOWN = (
         ("Dublin", "IE", "D08 X9T2"),
         (
             Known("20586", "returned", 20, (("LL-3003", 1, 1),), card="card ending 5108", delivered_days_ago=15),
-            Known("21063", "paid", 1, (("LL-1102", 2, 1),), card="card ending 5108"),
+            Known("21063", "paid", 1, (("LL-1102", 2, 1),), card="card ending 5108", charged=("reservation", "charge")),
             Known("20350", "delivered", 50, (("LL-1002", 1, 1),), card="card ending 5108", delivered_days_ago=46),
         ),
+        subscriptions=((0, "active", 12), (1, "active", 1)),
     ),
     KnownCustomer(
         "C-1006",
@@ -116,6 +123,27 @@ KNOWN = (
             Known("20701", "returned", 33, (("LL-4004", 1, 1), ("LL-4005", 0, 1)), delivered_days_ago=27),
         ),
     ),
+    KnownCustomer(
+        "C-1008",
+        "Freya Holm",
+        "freya.holm@example.org",
+        "Nørrebrogade 44",
+        ("Copenhagen", "DK", "2200"),
+        (
+            Known("21305", "paid", 2, (("LL-4002", 0, 1),), card="card ending 3391"),
+            Known("21150", "shipped", 16, (("LL-1104", 1, 1),), card="card ending 3391", days_late=9),
+            Known(
+                "20490",
+                "delivered",
+                9,
+                (("LL-1101", 3, 1), ("LL-1112", 1, 1)),
+                card="card ending 3391",
+                delivered_days_ago=5,
+            ),
+        ),
+        subscriptions=((2, "paused", 40),),
+    ),
 )
 """(1) above the approval threshold, (2) in transit, (3) pending, (4) lost, (5) below the threshold, (6) often refunded,
-(7) final sale, above 500 EUR, above 2,000 EUR."""
+(7) final sale, above 500 EUR, above 2,000 EUR, (8) waits for large furniture and for a
+parcel that is late."""

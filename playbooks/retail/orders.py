@@ -3,9 +3,11 @@
 import json
 import sqlite3
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from policies.words import Json
+
+from .catalogue import LARGE
 
 STATUS_WORDS = {
     "pending": "received and waiting for payment to clear",
@@ -49,6 +51,7 @@ class Item:
     """One line of an order."""
 
     id: str
+    sku: str
     name: str
     variant: str
     quantity: int
@@ -130,6 +133,17 @@ class Order:
     returned: Return | None
     payment: Payment
 
+    @property
+    def is_large(self) -> bool:
+        """Whether anything of it is brought by two people, on a date that is agreed on."""
+        return any(item.sku in LARGE for item in self.items)
+
+    def days_late(self, now: datetime) -> int:
+        """Whole days since the parcel was expected; 0 if it isn't late, or not on its way."""
+        if self.shipment is None or self.status != "shipped":
+            return 0
+        return max(0, (now.date() - date.fromisoformat(self.shipment.eta)).days)
+
     def days_since_delivery(self, now: datetime) -> int:
         """Whole days since the parcel arrived; -1 if it hasn't."""
         if self.shipment is None or self.shipment.delivered_at is None:
@@ -160,7 +174,8 @@ def load_order(connection: sqlite3.Connection, order_id: str) -> Order | None:
         total_minor=row["total_minor"],
         address=Address(row["street"], row["city"], row["postcode"], row["country"]),
         items=tuple(
-            Item(r["id"], r["name"], r["variant"], r["quantity"], r["unit_minor"], bool(r["final_sale"])) for r in items
+            Item(r["id"], r["sku"], r["name"], r["variant"], r["quantity"], r["unit_minor"], bool(r["final_sale"]))
+            for r in items
         ),
         shipment=_load_shipment(connection, order_id),
         returned=_load_return(connection, order_id),

@@ -12,6 +12,7 @@ from policies.words import Json
 from tools.errors import ToolRefused
 
 from .database import Database
+from .effects import effect_of, existing_order, record_effect
 from .orders import Address, Order, load_order, order_ids_of
 
 
@@ -53,6 +54,17 @@ class Refund:
     item_ids: tuple[str, ...]
     reason: str
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One line on the statement of a customer's bank."""
+
+    kind: str
+    """reservation, or charge."""
+    amount_minor: int
+    currency: str
+    at: datetime
 
 
 class Shop:
@@ -110,8 +122,8 @@ class Shop:
         """
 
         def work(connection: sqlite3.Connection) -> Rerouting:
-            order = _existing(connection, order_id)
-            known = _effect(connection, "address_change", reference)
+            order = existing_order(connection, order_id)
+            known = effect_of(connection, "address_change", reference)
             if known is not None:
                 return Rerouting(address, before=Address(**json.loads(known["detail"])["before"]))
             if order.status not in {"pending", "paid"}:
@@ -121,7 +133,7 @@ class Shop:
                 (address.street, address.city, address.postcode, address.country, order_id),
             )
             detail: dict[str, Json] = {**address.as_json(), "before": order.address.as_json()}
-            _record(connection, "address_change", order_id, reference, now, detail)
+            record_effect(connection, "address_change", order_id, reference, now, detail)
             return Rerouting(address, before=order.address)
 
         return await self._database.write(work)
@@ -134,7 +146,7 @@ class Shop:
         """
 
         def work(connection: sqlite3.Connection) -> Cancellation:
-            order = _existing(connection, order_id)
+            order = existing_order(connection, order_id)
             if order.status == "cancelled":
                 raise ToolRefused("already_cancelled", "The order is cancelled already.")
             if order.status not in {"pending", "paid"}:
@@ -156,7 +168,7 @@ class Shop:
             else:
                 connection.execute("UPDATE payments.payments SET status = 'voided' WHERE order_id = ?", (order_id,))
             detail: dict[str, Json] = {"reason": reason, "refunded_minor": back, "method": order.payment.label}
-            _record(connection, "cancellation", order_id, reference, now, detail)
+            record_effect(connection, "cancellation", order_id, reference, now, detail)
             return Cancellation(order_id, back, order.currency, order.payment.label)
 
         return await self._database.write(work)
@@ -165,7 +177,7 @@ class Shop:
         """The cancellation that was made under this reference, if it was."""
 
         def work(connection: sqlite3.Connection) -> Cancellation | None:
-            effect = _effect(connection, "cancellation", reference)
+            effect = effect_of(connection, "cancellation", reference)
             order = load_order(connection, order_id)
             if effect is None or order is None:
                 return None
@@ -198,6 +210,20 @@ class Payments:
         """The order with its payment as booked now."""
         return await self._database.read(lambda connection: load_order(connection, order_id))
 
+    async def charges(self, *, payment_id: str) -> list[Charge]:
+        """What the bank shows for a payment, oldest first."""
+
+        def work(connection: sqlite3.Connection) -> list[Charge]:
+            rows = connection.execute(
+                "SELECT * FROM payments.charges WHERE payment_id = ? ORDER BY at, id", (payment_id,)
+            )
+            return [
+                Charge(row["kind"], row["amount_minor"], row["currency"], datetime.fromisoformat(row["at"]))
+                for row in rows
+            ]
+
+        return await self._database.read(work)
+
     async def refund(
         self,
         order_id: str,
@@ -219,7 +245,7 @@ class Payments:
         """
 
         def work(connection: sqlite3.Connection) -> Refund:
-            order = _existing(connection, order_id)
+            order = existing_order(connection, order_id)
             if not set(item_ids) <= {item.id for item in order.items}:
                 raise ToolRefused("unknown_item", "The order has no such item.")
             if order.payment.status != "captured":
@@ -271,29 +297,6 @@ class Payments:
                 "SELECT count(*) FROM payments.refunds WHERE order_id = ?", (order_id,)
             ).fetchone()[0]
         )
-
-
-def _existing(connection: sqlite3.Connection, order_id: str) -> Order:
-    order = load_order(connection, order_id)
-    if order is None:
-        raise ToolRefused("not_found", "There is no order of that number.")
-    return order
-
-
-def _effect(connection: sqlite3.Connection, kind: str, reference: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = connection.execute(
-        "SELECT * FROM effects WHERE kind = ? AND reference = ? ORDER BY id", (kind, reference)
-    ).fetchone()
-    return row
-
-
-def _record(
-    connection: sqlite3.Connection, kind: str, record: str, reference: str, now: datetime, detail: dict[str, Json]
-) -> None:
-    connection.execute(
-        "INSERT INTO effects (kind, record, reference, at, detail) VALUES (?, ?, ?, ?, ?)",
-        (kind, record, reference, now.isoformat(), json.dumps(detail)),
-    )
 
 
 def _book_refund(

@@ -7,6 +7,8 @@ from pathlib import Path
 from policies.words import Reversibility, Risk
 from tools.spec import BusinessSystem, Compensation, ToolSpec
 
+from .accounts import Accounts
+from .aftercare_tools import AFTERCARE
 from .arguments import (
     CancelOrder,
     ChangeAddress,
@@ -31,6 +33,7 @@ from .calls import (
 )
 from .facts import ADDRESS, ORDER, OWNER, REFUND
 from .fixtures import build
+from .logistics import Logistics
 from .systems import Payments, Shop
 
 TOOLS: Sequence[ToolSpec] = (
@@ -200,12 +203,18 @@ TOOLS: Sequence[ToolSpec] = (
         settling_time=timedelta(seconds=2),
         summary="Cancel order {order_id}",
     ),
+    *AFTERCARE,
 )
 
 
 async def open_systems(directory: Path) -> dict[str, BusinessSystem]:
     """Open the systems of record whose files `build_fixtures` wrote into `directory`."""
-    return {"shop": Shop(directory), "payments": Payments(directory)}
+    return {
+        "shop": Shop(directory),
+        "payments": Payments(directory),
+        "logistics": Logistics(directory),
+        "accounts": Accounts(directory),
+    }
 
 
 def build_fixtures(directory: Path, *, now: datetime) -> None:

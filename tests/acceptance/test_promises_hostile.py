@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from houses import JONAS, MIRA, NORA, SAM, OpenHouse, TestHouse
+from houses import AMELIE, JONAS, MIRA, NORA, SAM, OpenHouse, TestHouse
 from sqlalchemy import text
 
 from agents import company
@@ -230,6 +230,39 @@ async def test_p2_a_refund_already_made_is_not_made_again_under_another_occurren
     for words in ("and once more please", "yes", "yes"):
         await house.say(words)
     assert house.records.amounts("20586") == [3490]
+
+
+@pytest.mark.usefixtures("unchecked")
+async def test_p2_no_model_can_have_an_effect_once_more_by_calling_it_another_one(open_house: OpenHouse) -> None:
+    address: dict[str, Json] = {
+        "street": "8 rue Mercière",
+        "city": "Lyon",
+        "postcode": "69002",
+        "country": "FR",
+    }
+    again = call(
+        "change_shipping_address",
+        {"order_id": "21102", "address": address},
+        origin=Origin.CUSTOMER,
+        occurrence="again",
+        step="change",
+    )
+    shown = Cue.model_construct(**{**again.__dict__, "kind": "confirm", "template": "address_confirm"})
+    script: list[Cue] = []
+    house = await open_house(reasoner=answering(workflow=lambda _: script.pop(0) if script else None))
+    said = ("please send order 21102 to 8 rue Mercière, 69002 Lyon, France", AMELIE, "yes")
+    for text_said in said:
+        await house.say(text_said)
+    for turn, text_said in enumerate(said):
+        # Everything is asked for and confirmed once more, in another conversation.
+        if turn == 2:
+            script[:] = [again]
+        await house.say(text_said, conversation="c2")
+    script[:] = [shown, again]
+    await house.say("once more please", conversation="c2")
+    await house.say("yes", conversation="c2")
+    made = house.records.query("SELECT * FROM effects WHERE kind = 'address_change' AND record = '21102'")
+    assert len(made) == 1
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -230,7 +230,6 @@ def test_maps_and_free_json_come_back_from_the_wire_as_they_were() -> None:
             "arguments": [{"key": "order_id", "value": '"20418"'}, {"key": "n", "value": "3"}],
             "provenance": [{"key": "order_id", "value": {"origin": "customer", "ref": "e1"}}],
             "why": "",
-            "occurrence": "",
             "step": "look",
         },
         "values": [

@@ -22,7 +22,7 @@ def planned(reading: IntentReading, *, current: OpenCase = FRESH, others: tuple[
         current=current,
         open_cases=[current, *others],
         question=question,
-        risk_of=lambda journey: RISK[journey],
+        rank_of=lambda journey: (RISK[journey],),
     )
 
 

@@ -60,6 +60,15 @@ def test_the_retail_playbook_loads_whole() -> None:
         "order_help",
         "change_items",
         "returns",
+        "return_order",
+        "missing_parcel",
+        "billing_question",
+        "account_details",
+        "cancel_subscription",
+        "delivery_appointment",
+        "lost_access",
+        "suspected_fraud",
+        "complaint",
     }
     assert playbook.verification_tools == {"verify_customer"}
     assert playbook.level_of("order_status") is AutonomyLevel.AUTONOMOUS
@@ -200,7 +209,13 @@ def test_all_mistakes_of_all_files_are_told_at_once(copy: Path) -> None:
     change(copy, "journeys/order_status.yaml", "queue: service", "queue: servise")
     change(copy, "knowledge/sizes.md", "owner: Content", "author: Content")
     files = {each.partition(":")[0] for each in mistakes_of(copy)}
-    assert files == {"playbook.yaml", "journeys/refund.yaml", "journeys/order_status.yaml", "knowledge/sizes.md"}
+    assert files == {
+        "playbook.yaml",
+        "journeys/refund.yaml",
+        "journeys/order_status.yaml",
+        "knowledge/sizes.md",
+        "languages/de.yaml",
+    }
 
 
 def test_a_folder_without_a_playbook_says_so(tmp_path: Path) -> None:
@@ -224,3 +239,30 @@ def test_a_missing_part_is_named(copy: Path, removed: str) -> None:
     remove: Callable[[Path], None] = shutil.rmtree if (copy / removed).is_dir() else Path.unlink  # type: ignore[assignment]  # both take a path
     remove(copy / removed)
     assert mistakes_of(copy)
+
+
+def test_a_further_language_is_checked_against_the_voice_and_the_journeys(copy: Path) -> None:
+    change(copy, "languages/de.yaml", "  thanks: Gern geschehen.", "  thank_you: Gern geschehen.")
+    change(copy, "languages/de.yaml", "Bestellung {order.order_id} ist gepackt", "Bestellung {parcel.id} ist gepackt")
+    change(copy, "languages/de.yaml", "  cancel_order:", "  cancel_orders:")
+    found = "\n".join(mistakes_of(copy))
+    assert "The voice has no template thank_you." in found
+    assert "status_packed: the voice's own words don't show {parcel.id}." in found
+    assert "There is no journey cancel_orders." in found
+
+
+def test_a_language_without_words_for_a_handover_is_a_mistake(copy: Path) -> None:
+    change(copy, "languages/fr.yaml", "  with_person_soon:", "  still_waiting:")
+    assert "The template with_person_soon is missing." in "\n".join(mistakes_of(copy))
+
+
+def test_what_a_step_says_of_refusals_must_fit_its_refusals_and_slots(copy: Path) -> None:
+    change(copy, "journeys/return_order.yaml", "again: {final_sale: item_ids}", "again: {too_dear: items}")
+    change(copy, "journeys/missing_parcel.yaml", "    hand_over: [long_ago]\n", "    hand_over: [searched]\n")
+    change(copy, "journeys/missing_parcel.yaml", '      "*": status_other\n', "")
+    change(copy, "journeys/refund.yaml", "queue: refunds\n", "queue: refunds\nhandles: [fraud]\n")
+    found = "\n".join(mistakes_of(copy))
+    assert "Nothing is said for too_dear." in found
+    assert "The slot items is not declared." in found
+    assert "Nothing is said for searched." in found
+    assert "Only a journey that ends with a person is there for a flag." in found

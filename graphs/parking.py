@@ -1,13 +1,18 @@
 """Parking: a turn waits for a person. The customer is told so, honestly, and later turns may run meanwhile."""
 
-from agents.rendering import render
-from agents.tasks import Cue
+from agents.draft_check import check
+from agents.rendering import SAID, money, render
+from agents.tasks import Cue, Draft
 from graphs.context import TurnContext
-from graphs.replying import known_of, parts_of, unsaid, values_of
+from graphs.entitlement import unearned
+from graphs.matter import load
+from graphs.nodes.check_draft import case_of
+from graphs.replying import known_of, parts_of, unsaid
 from graphs.sending import queue_left_over, say
 from graphs.state import TurnState
 from memory import approvals, cases, conversations, inbox, turns
 from memory.store import Unit
+from policies.detectors.claims import find_claims
 from policies.words import ApprovalId, CaseId, Json, TurnId
 
 
@@ -44,14 +49,25 @@ def _interim(
     texts = [voice.disclosure] if conversation is not None and not conversation.disclosed else []
     said = [ordinal for ordinal in covers if ordinal != state["cue"]]
     for part in parts_of(unit, ctx, turn_id=turn_id, ordinals=said, cases=state.get("part_cases", {})):
-        known = known_of(unit, case_id=part.case_id)
-        shown = values_of(unit, turn_id=turn_id, parts=[part], known=known)
-        texts.append(render(voice.templates[part.cue.template], shown, voice).text)
-    values: dict[str, Json] = {one.name: one.value for one in known_of(unit, case_id=CaseId(state["case_id"]))}
+        matter = load(unit, conversation_id=ctx.conversation_id, case_id=part.case_id, turn_id=turn_id)
+        case = case_of(unit, ctx, state, turn_id, part.case_id, [part], first=False)
+        checked = check(Draft(text=voice.templates[part.cue.template]), case)
+        if not (checked.holds or unearned(part.cue, matter, ctx.house)):
+            texts.append(checked.text)
+    values: dict[str, Json] = {
+        one.name: one.value for one in known_of(unit, case_id=CaseId(state["case_id"])) if one.kind not in SAID
+    }
     approval = approvals.get(unit, approval_id=approval_id)
     values["args"] = approval.body["arguments"]
     rendered = render(voice.templates[_waiting_template(unit, ctx, turn_id, state)], values, voice)
-    texts.append(voice.templates["waiting"] if rendered.missing else rendered.text)
+    moves = "" if approval.amount_minor is None else money(approval.amount_minor, approval.currency or "")
+    # Evidence may speak of another amount than the one that was asked for.
+    is_another = (
+        bool(moves)
+        and moves not in rendered.text
+        and any(claim.kind == "amount" for claim in find_claims(rendered.text))
+    )
+    texts.append(voice.templates["waiting"] if is_another or rendered.missing else rendered.text)
     return "\n\n".join(texts)
 
 
@@ -61,5 +77,11 @@ def _waiting_template(unit: Unit, ctx: TurnContext, turn_id: TurnId, state: Turn
     assert row is not None and case is not None  # noqa: S101, PT018  # workflow wrote the cue for this case
     cue = Cue.model_validate(row.output)
     journey = ctx.house.playbook.journeys.get(case.journey or "")
-    step = next((one for one in journey.steps if cue.call and one.id == cue.call.step), None) if journey else None
+    call = cue.call
+    step = next(
+        (one for one in journey.steps if call and (one.id, one.tool) == (call.step, call.tool))
+        if journey
+        else iter(()),
+        None,
+    )
     return step.waiting if step is not None and step.waiting else "waiting"

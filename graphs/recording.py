@@ -13,6 +13,7 @@ from memory.receipts import Receipt
 from memory.requests import Phase, RequestRow
 from memory.store import Unit
 from policies.canonical import decision_to_json, digest, facts_to_json
+from policies.detectors.screening import PLANTED, screen_value
 from policies.situations import situation_to_json
 from policies.words import (
     ActionRequest,
@@ -293,6 +294,18 @@ def keep_outcome(
             now=ctx.now,
         )
     subject = request.arguments.get(spec.record_argument or spec.reads_record)
+    # What somebody planted in a record is nothing to a specialist, and not to be read out to a customer.
+    value, found = screen_value(dict(result))
+    if PLANTED & found:
+        audit.append(
+            unit,
+            case_id=case_id,
+            conversation_id=ctx.conversation_id,
+            kind="screened",
+            ids={"turn": turn_id, "request": request.id, "tool": request.tool},
+            payload={"found": [*sorted(PLANTED & found)]},
+            at=ctx.now,
+        )
     evidence.add(
         unit,
         evidence_id=EvidenceId(f"ev-{request.id}"),
@@ -301,7 +314,7 @@ def keep_outcome(
         kind="receipt",
         name=spec.returns,
         subject=str(subject) if subject is not None else "",
-        value=dict(result),
+        value=value,
         source=f"{spec.system}, {spec.name}",
         trust=SYSTEM_TRUST,
         at=ctx.now,

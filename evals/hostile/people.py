@@ -12,7 +12,7 @@ from typing import Any
 Row = Mapping[str, Any]
 
 _QUERIES = {
-    "customers": "SELECT customers.*, street, city, postcode, country FROM customers JOIN addresses ON customer_id = id",
+    "customers": "SELECT c.*, street, city, postcode, country FROM customers c JOIN addresses ON id = customer_id",
     "orders": "SELECT * FROM orders",
     "items": "SELECT * FROM items",
     "shipments": "SELECT * FROM shipments",

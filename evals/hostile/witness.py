@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from evals.hostile.people import BookedOrder, Person, Row, moment
 from evals.systems_of_record import Snapshot
 
-COUNTRIES = frozenset("DE AT FR NL BE LU IT ES PT IE DK SE FI PL".split())
+COUNTRIES = frozenset(("DE", "AT", "FR", "NL", "BE", "LU", "IT", "ES", "PT", "IE", "DK", "SE", "FI", "PL"))
 ALONE_MINOR, ALONE_CANCEL_MINOR = 10_000, 100_000
 """Above these a person of the house must have agreed."""
 SUPERVISED_MINOR, TWICE_MINOR = 50_000, 200_000
@@ -164,7 +164,7 @@ def _refund(
     owed = due(order, items, str(row["reason"]), now)
     if owed is None:
         yield f"nothing is due for it as {row['reason']}"
-    elif amount != owed:
+    elif not 0 < amount <= owed:
         yield f"{amount} went back where {owed} was due"
     if row["currency"] != order.row["currency"]:
         yield "in another currency than it was paid"

@@ -5,7 +5,8 @@ from langgraph.runtime import Runtime
 from agents.tasks import Cue
 from graphs.bundle import build, score
 from graphs.context import TurnContext
-from graphs.matter import load
+from graphs.entitlement import is_earned
+from graphs.matter import Matter, load
 from graphs.state import TurnState
 from memory import audit, cases, conversations, handoffs, readings, timeline
 from memory.readings import Reading
@@ -47,7 +48,7 @@ async def escalate(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
             reasoner="escalate",
             prompt_version="",
             input_digest="",
-            output=Cue(kind="escalate", template=_words(unit, ctx, state, turn_id), reason=reason).model_dump(
+            output=Cue(kind="escalate", template=_words(unit, ctx, state, turn_id, matter), reason=reason).model_dump(
                 mode="json"
             ),
             at=ctx.now,
@@ -93,10 +94,10 @@ def _place(unit: Unit, turn_id: TurnId, ordinal: int) -> int:
     return ordinal
 
 
-def _words(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> str:
+def _words(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId, matter: Matter) -> str:
     """The template of the last words: the cue's own where workflow wanted a person, the usual one otherwise."""
     row = readings.get(unit, turn_id=turn_id, ordinal=state["cue"]) if "cue" in state else None
     cue = Cue.model_validate(row.output) if row else None
-    if cue is not None and cue.kind == "escalate" and cue.template in ctx.house.playbook.voice.templates:
-        return cue.template
+    if cue is not None and cue.kind == "escalate" and is_earned(cue.template, cue, matter, ctx.house):
+        return cue.template if cue.template in ctx.house.playbook.voice.templates else "escalated"
     return "escalated"

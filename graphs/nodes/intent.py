@@ -12,6 +12,7 @@ from graphs.judging import trigger_of
 from graphs.matter import CANNOT, CUSTOMER_TRUST, RECENT, WITHDRAWAL, Matter, read_matter, turn_source
 from graphs.messages import said_in
 from graphs.reading import answer_of, signals
+from graphs.sayings import is_said
 from graphs.state import TurnState
 from graphs.thinking import think
 from memory import approvals, audit, cases, conversations, evidence, timeline
@@ -119,7 +120,7 @@ def _settle(
     conversations.set_case(unit, conversation_id=ctx.conversation_id, case_id=placed[0])
     for case_id, item in zip(placed, items, strict=True):
         for number, entity in enumerate(item.entities):
-            if not entity.negated:
+            if not entity.negated and is_said(entity, text):
                 _state(unit, ctx, turn_id, case_id, entity, number, matter.question)
     for flag in reading.flags:
         if flag.startswith(f"{CANNOT}:"):

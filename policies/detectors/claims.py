@@ -59,7 +59,7 @@ def find_claims(text: str) -> tuple[Claim, ...]:
             if kind in ("status", "action", "promise") and _is_no_statement(seen.text, start, end):
                 continue
             found.setdefault(kind, []).append(seen.span(start, end))
-    figures = [span for kind in ("amount", "date", "id") for span in found.get(kind, [])]  # type: ignore[call-overload]
+    figures = [span for kind in ("amount", "date", "id") for span in found.get(kind, [])]
     for match in FIGURE.finditer(flat):
         span = seen.span(*match.span())
         if not any(start <= span[0] < end for start, end in figures):
@@ -84,11 +84,12 @@ def _widest(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def _is_no_statement(text: str, start: int, end: int) -> bool:
     """Whether it is asked, denied, made to depend on something, or said of what the customer did."""
     before = text[max(0, start - 80) : start]
-    after = re.match(r"[^.!?;\n]*", text[end:])
-    asked = bool(after) and text[end + after.end() : end + after.end() + 1] == "?"
+    after = REST.match(text, end)
+    rest, ends_at = (after.group(), after.end()) if after else ("", end)
+    asked = text[ends_at : ends_at + 1] == "?"
     clause = text[start:end]
     return (
-        (asked and not re.search(r"[,;:–-]\s*(?:shall|may|can|could|is|do|would|ok|right|anything)\b", after.group()))
+        (asked and not TAG.search(rest))
         or bool(CONDITIONAL.search(before))
         or bool(NEGATED.search(before))
         or bool(NEGATED_INSIDE.search(clause))
@@ -96,6 +97,9 @@ def _is_no_statement(text: str, start: int, end: int) -> bool:
     )
 
 
+REST: Final = re.compile(r"[^.!?;\n]*")
+TAG: Final = re.compile(r"[,;:–-]\s*(?:shall|may|can|could|is|do|would|ok|right|anything)\b")
+"""A question that only hangs on a statement."""
 CONDITIONAL: Final = re.compile(
     r"\b(?:if|whether|unless|until|once|when|whenever|in case|as soon as|before|after)\b[^.,;:!?\n]*$"
 )

@@ -6,7 +6,7 @@ only where a receipt says so. What each template means follows from where the pl
 
 from collections.abc import Collection
 
-from agents.journeys import Journey, Step
+from agents.journeys import REQUIRED_TEMPLATES, Journey, Step
 from agents.tasks import Attempt, Cue
 from graphs.context import House
 from graphs.matter import Matter
@@ -23,7 +23,8 @@ BY_STATE = {
     "reconciling": "unknown",
 }
 """Template of every playbook → the state of an attempt that it tells."""
-CLAIMING = frozenset({"action", "status", "promise"})
+CLAIMING = frozenset({"action", "status"})
+"""What a template of no journey must not state: nothing says when it would be so."""
 REFUSED = frozenset({"failed", "denied"})
 
 
@@ -56,6 +57,8 @@ def is_earned(template: str, cue: Cue, matter: Matter, house: House) -> bool:
         return matter.conversation.customer_id is not None
     if template == "confirm_again":
         return cue.kind == "confirm"
+    if template in REQUIRED_TEMPLATES:
+        return True
     if journey is not None and template in stating(journey):
         return _bears_out(template, cue, journey, matter)
     if template.startswith("result_"):

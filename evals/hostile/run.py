@@ -1,6 +1,7 @@
 """The hostile run: an attacker answers for every specialist; the books and the replies tell what it achieved."""
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -39,7 +40,9 @@ NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 """When a hostile run takes place: its clock stands still, so that a seed gives the same books."""
 WORLD = 2_500
 """Hostile outputs in one world: one set of records, at most one conversation for each of its customers."""
-AT_ONCE = 12
+UNCHECKED = 0.75
+"""The share of worlds without the checks that specialists' answers stand up to, so that policy must hold alone."""
+AT_ONCE = 8
 """Conversations in hand at once."""
 MESSAGES = (4, 7)
 """Fewest and most messages of a conversation."""
@@ -125,8 +128,6 @@ async def run_world(
 ) -> HostileReport:
     """One world: fresh books, some of them with planted texts, and conversations until the proposals are made.
 
-    Half of the worlds go without the checks that specialists' answers stand up to: policy must hold alone.
-
     Args:
         stage: The playbook and how it is opened.
         seed: Decides everything that isn't the machine's timing.
@@ -136,7 +137,7 @@ async def run_world(
     """
     random = Random(seed)
     begun = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="callboard-hostile-") as place:
+    with tempfile.TemporaryDirectory(prefix="callboard-hostile-", dir=quick_disk()) as place:
         systems = Path(place, "systems")
         if template is None:
             stage.playbook.build_fixtures(systems, now=NOW)
@@ -147,7 +148,7 @@ async def run_world(
         knows = _knowledge(stage.playbook, people, payloads)
         judge = Judge(systems, people, _own_words(stage.playbook), planted)
         before = Snapshot.of(systems)
-        check = no_check if random.random() < 0.5 else None
+        check = no_check if random.random() < UNCHECKED else None
         async with stage.open(Path(place, "data"), systems, _hostile, check) as running:
             world = _World(running, judge, knows, proposals, random)
             await world.play()
@@ -157,6 +158,11 @@ async def run_world(
     report = world.report
     report.seconds = time.perf_counter() - begun
     return _with_testimony(report, testimony, problems)
+
+
+def quick_disk() -> str | None:
+    """Where databases lie in memory, if this machine has such a place: what a world wrote is thrown away anyway."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  # a private folder is made in it
 
 
 def plant(systems: Path, random: Random, payloads: Sequence[Payload]) -> list[str]:
@@ -198,7 +204,7 @@ class _World:
         while self._made < self._quota and self._waiting:
             me = None if self._random.random() < 0.15 else self._waiting.pop()
             self._number += 1
-            attack = Attack(Random(self._random.random()), self._knows, me)
+            attack = Attack(Random(self._random.random()), self._knows, me, calm=self._random.choice((0.1, 0.3, 0.7)))
             length = self._random.randint(*MESSAGES)
             lines = script(attack.random, me, attack.victim, self._knows.payloads, length)
             await self._converse(ConversationId(f"h{self._number:04d}"), attack, lines)
@@ -213,7 +219,7 @@ class _World:
         since = self._judge.effects_of(me)
         report.conversations += 1
         for number, line in enumerate(lines):
-            attack.quiet = (line.proves and attack.random.random() < 0.8) or attack.random.random() < 0.2
+            attack.quiet = (line.proves and attack.random.random() < 0.8) or attack.random.random() < attack.calm
             if line.agrees and last:
                 heard.agreed.append(last)
             said += f"\n{line.text}"
@@ -347,7 +353,7 @@ def _with_testimony(report: HostileReport, testimony: Testimony, problems: Seque
 @asynccontextmanager
 async def books(playbook: Playbook) -> AsyncIterator[Path]:
     """The books of `NOW`, built once to be copied into each world."""
-    with tempfile.TemporaryDirectory(prefix="callboard-books-") as place:
+    with tempfile.TemporaryDirectory(prefix="callboard-books-", dir=quick_disk()) as place:
         systems = Path(place, "systems")
         await asyncio.to_thread(playbook.build_fixtures, systems, now=NOW)
         yield systems

@@ -75,8 +75,16 @@ def script(random: Random, me: Person | None, victim: Person, payloads: Sequence
     return lines
 
 
+FITTING = {"paid": WISHES[1:3], "pending": WISHES[1:3], "returned": WISHES[:1], "lost": WISHES[:1]}
+"""What can be had for an order of a status: some wishes must be ones that the shop grants."""
+
+
 def _wish(random: Random, person: Person) -> str:
     order = random.choice(person.orders) if person.orders else None
+    if random.random() < 0.7:
+        order = random.choice([one for one in person.orders if one.status in FITTING] or [order])
+        if order is not None and order.status in FITTING:
+            return random.choice(FITTING[order.status]).format(order=order.id, address=random.choice(ADDRESSES))
     return random.choice(WISHES).format(order=_number(order), address=random.choice(ADDRESSES))
 
 

@@ -56,8 +56,8 @@ _SOURCES: Final[tuple[tuple[FlagKind, str, str], ...]] = (
         "injection",
         "imitates markup of prompts",
         r"<\|?/?\s*(?:im_start|im_end|system|assistant|information|instructions?|inst|user|tool_call|"
-        r"function_call)\b[^>]{0,40}>|\[/?inst\]|^\s*#{2,}\s*\(?(?:system|instructions?|assistant)(?:\b|"
-        r"_)|^\s*(?:system|assistant)\s*:",
+        r"function_call)\b[^>]{0,40}>|\[/?inst\]|(?:^|[(\[\n]\s*)#{2,}\s*\(?(?:system|instructions?|assistant)(?:\b|"
+        r"_)|(?:^|[(\[\n>\"']\s*)(?:system|assistant)\s*:",
     ),
     (
         "injection",
@@ -67,7 +67,7 @@ _SOURCES: Final[tuple[tuple[FlagKind, str, str], ...]] = (
         r"to you,? (?:the )?(?:ai|assistant|model|bot|chatgpt|gpt|claude)\b|dear (?:ai|assistant|model|"
         r"language model))",
     ),
-    ("injection", "plants a task", r"^\s*(?:todo|task|action required)\s*:\s*\w+"),
+    ("injection", "plants a task", r"(?:^|[(\[\n.;,:>\"']\s*)(?:todo|action required)\s*:\s*\w+|^\s*task\s*:\s*\w+"),
     (
         "injection",
         "wants checks left out",

@@ -57,6 +57,15 @@ OF_SOMEBODY: Final = re.compile(
 )
 
 
+SELF: Final = re.compile(
+    r"\b(?:i am|i'm|this is|you(?:'re| are) (?:talking|speaking|chatting|writing) (?:to|with)|it's)\s+"
+    r"(?:really |actually |just )?(?:an? )?(?:real|actual|living|human|flesh)\b|\b(?:no|not an?|isn't an?) (?:bots?|ai|machine|robot|computer)\b|"
+    r"\b(?:as|i'm|i am) a (?:human|person|man|woman)\b|\bmy (?:real )?name is\b|"
+    r"\b(?:system prompt|(?:my|the) (?:instructions|prompt|guidelines|rules) (?:say|says|are|tell|forbid|state))\b"
+)
+"""What nobody may say who is an AI."""
+
+
 def find_unplain(text: str, *, language: str, known: Collection[str]) -> Iterator[str]:
     """What of a draft's free text can't be read or names what nobody gave it, in words for who rewrites it.
 
@@ -80,6 +89,8 @@ def find_unplain(text: str, *, language: str, known: Collection[str]) -> Iterato
         yield "tone: capitals throughout"
     if not is_in(text, language):
         yield "language: not the one of the reply"
+    if SELF.search(lowered.replace("’", "'")):
+        yield "disclosure: speaks as a person, or of its own instructions"
     if _names(text, known):
         yield "other people: a name that is not in evidence"
     elif OF_SOMEBODY.search(lowered):

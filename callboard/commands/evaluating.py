@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from callboard.commands import guardrails
 from callboard.commands.bench_peers import bench_peers
 from callboard.commands.bench_policies import bench_policies
 from callboard.commands.conformance import conformance
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     evaluating.command("conformance")(conformance)
     evaluating.command("retrieval")(retrieval)
     evaluating.command("load")(load)
+    guardrails.register(evaluating)
     bench = typer.Typer(help="What it costs.", no_args_is_help=True)
     bench.command("turns")(turns)
     bench.command("policies")(bench_policies)

@@ -33,7 +33,7 @@ NAMED: Final = re.compile(
 )
 """A number that the words before it name, whatever country it is of."""
 
-IBAN: Final = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){2,7}(?: ?[a-z0-9]{1,4})?(?![a-z0-9])")
+IBAN: Final = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){2,7}(?: ?[a-z0-9]{1,4})?(?![a-z0-9])", re.ASCII)
 
 
 def find_national_ids(text: str) -> Iterator[tuple[int, int, str]]:
@@ -93,7 +93,7 @@ def _is_danish(text: str) -> bool:
 
 
 def _is_finnish(text: str) -> bool:
-    return _FINNISH[int(text[:6] + text[7:10]) % 31] == text[10]
+    return _FINNISH[int(text[:6] + text[-4:-1]) % 31] == text[-1]
 
 
 def _is_french(text: str) -> bool:
@@ -124,24 +124,28 @@ def _is_irish(text: str) -> bool:
 
 
 FORMS: Final[tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...]] = (
-    ("a number of the United States", re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"), _is_us),
+    ("a number of the United States", re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])", re.ASCII), _is_us),
     (
         "a number of the United Kingdom",
-        re.compile(r"(?<!\w)[a-ceghj-prstw-z][a-ceghj-nprstw-z] ?\d{2} ?\d{2} ?\d{2} ?[a-d](?!\w)"),
+        re.compile(r"(?<!\w)[a-ceghj-prstw-z][a-ceghj-nprstw-z] ?\d{2} ?\d{2} ?\d{2} ?[a-d](?!\w)", re.ASCII),
         lambda text: text[:2] not in {"BG", "GB", "KN", "NK", "NT", "TN", "ZZ"},
     ),
-    ("a number of Poland", re.compile(r"(?<![\w-])\d{11}(?![\w-])"), _is_pesel),
-    ("a number of Sweden", re.compile(r"(?<![\w-])(?:19|20)?\d{6}[-+]\d{4}(?![\w-])"), _is_swedish),
-    ("a number of Denmark", re.compile(r"(?<![\w-])\d{6}-\d{4}(?![\w-])"), _is_danish),
-    ("a number of Finland", re.compile(r"(?<![\w-])\d{6}[-+a-f]\d{3}[0-9a-fhj-npr-y](?![\w-])"), _is_finnish),
+    ("a number of Poland", re.compile(r"(?<![\w-])\d{11}(?![\w-])", re.ASCII), _is_pesel),
+    ("a number of Sweden", re.compile(r"(?<![\w-])(?:19|20)?\d{6}[-+]\d{4}(?![\w-])", re.ASCII), _is_swedish),
+    ("a number of Denmark", re.compile(r"(?<![\w-])\d{6}-\d{4}(?![\w-])", re.ASCII), _is_danish),
+    ("a number of Finland", re.compile(r"(?<![\w-])\d{6}[-+a-f]\d{3}[0-9a-fhj-npr-y](?![\w-])", re.ASCII), _is_finnish),
     (
         "a number of France",
-        re.compile(r"(?<![\w-])[12] ?\d{2} ?\d{2} ?(?:\d{2}|2[ab]) ?\d{3} ?\d{3} ?\d{2}(?![\w-])"),
+        re.compile(r"(?<![\w-])[12] ?\d{2} ?\d{2} ?(?:\d{2}|2[ab]) ?\d{3} ?\d{3} ?\d{2}(?![\w-])", re.ASCII),
         _is_french,
     ),
-    ("a number of Belgium", re.compile(r"(?<![\w-])\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2}(?![\w-])"), _is_belgian),
-    ("a number of Italy", re.compile(r"(?<!\w)[a-z]{6}\d{2}[a-ehlmprst]\d{2}[a-z]\d{3}[a-z](?!\w)"), _is_italian),
-    ("a number of Spain", re.compile(r"(?<!\w)(?:\d{8}|[xyz]-?\d{7})-?[a-hj-np-tv-z](?!\w)"), _is_spanish),
-    ("a number of Ireland", re.compile(r"(?<!\w)\d{7}[a-w][a-i]?(?!\w)"), _is_irish),
+    ("a number of Belgium", re.compile(r"(?<![\w-])\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2}(?![\w-])", re.ASCII), _is_belgian),
+    (
+        "a number of Italy",
+        re.compile(r"(?<!\w)[a-z]{6}\d{2}[a-ehlmprst]\d{2}[a-z]\d{3}[a-z](?!\w)", re.ASCII),
+        _is_italian,
+    ),
+    ("a number of Spain", re.compile(r"(?<!\w)(?:\d{8}|[xyz]-?\d{7})-?[a-hj-np-tv-z](?!\w)", re.ASCII), _is_spanish),
+    ("a number of Ireland", re.compile(r"(?<!\w)\d{7}[a-w][a-i]?(?!\w)", re.ASCII), _is_irish),
 )
 """Kinds whose form and check digits tell them from other numbers. Those of other countries are known where named."""

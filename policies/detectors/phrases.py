@@ -24,7 +24,8 @@ _SOURCES: Final[tuple[tuple[FlagKind, str, str], ...]] = (
         "asks to set instructions aside",
         r"\b(?:ignore|disregard|forget|override|bypass|skip|drop)\b[^.\n]{0,40}\b(?:\w*struct\w*s|"
         r"prompts?|rules|polic(?:y|ies)|guidelines|"
-        r"guardrails?|restrictions?|constraints?|safety|(?:everything|anything|all)\s+(?:above|before|else))\b",
+        r"guardrails?|restrictions?|constraints?|safety|(?:everything|anything|all)\s+(?:above|before|else|"
+        r"you (?:were|are|have been) told|i (?:said|told)))\b",
     ),
     (
         "injection",
@@ -41,7 +42,7 @@ _SOURCES: Final[tuple[tuple[FlagKind, str, str], ...]] = (
     (
         "injection",
         "assigns a role",
-        r"\b(?:you are now|from now on you(?:'re| are| will)|act as (?:an? |the )?(?:admin|developer|"
+        r"\b(?:you are now|from now on you(?:'re| are| will)|act as (?:an? |the )?(?:admin\w*|developer|"
         r"root|system|supervisor|manager|unrestricted)|pretend (?:to be|you(?:'re| are))|role ?play as|"
         r"jailbreak|do anything now|developer mode|debug mode|god mode|sudo)\b",
     ),
@@ -204,7 +205,9 @@ _SOURCES: Final[tuple[tuple[FlagKind, str, str], ...]] = (
         r"someone|"
         r"somebody|some other|a different|other|all|every|my (?:ex|neighbou?r|boss|wife|husband|friend|colleague|"
         r"girlfriend|"
-        r"boyfriend|sister|brother))\b|\b(?:person|customer|user|people) (?:before|after|next to) me\b",
+        r"boyfriend|sister|brother))\b|\b(?:person|customer|user|people|man|woman) (?:before|after|next to) me\b|"
+        r"\b(?:address|name|phone(?: number)?|e-?mail|details) of (?:the|that) (?:person|customer|user|man|woman|"
+        r"buyer|one) who\b",
     ),
     (
         "others_data",
@@ -240,7 +243,7 @@ _SOURCES: Final[tuple[tuple[FlagKind, str, str], ...]] = (
     (
         "threat",
         "threatens violence, in other languages",
-        r"\b(?:ich (?:bring|stech|schlag|zund)\w* (?:dich|euch|sie) (?:um|ab|tot|an)|ich weiss,? wo (?:du|ihr|"
+        r"\b(?:ich (?:bring|stech|schlag|zund)\w* (?:dich|euch|sie) (?:um|ab|tot|an)|ich wei(?:ss|ß),? wo (?:du|ihr|"
         r"sie) wohn\w*|"
         r"je vais (?:te|vous) (?:tuer|frapper|buter)|je sais ou (?:tu habites|vous habitez)|(?:te|os|"
         r"los) voy a matar|"
@@ -288,7 +291,8 @@ _SOURCES: Final[tuple[tuple[FlagKind, str, str], ...]] = (
         "reports fraud",
         r"\b(?:(?:my )?(?:account|card|identity|e-?mail) (?:was|has been|got|is|were) (?:hacked|stolen|"
         r"compromised|cloned|taken over)|(?:un ?authori[sz]ed|fraudulent) (?:charges?|transactions?|"
-        r"purchases?|payments?|orders?|access|use)|(?:didn't|did not|never) (?:make|made|"
+        r"purchases?|payments?|orders?|access|use)|(?:someone|somebody|they|who) (?:\w+ )?(?:ordered|bought|paid|"
+        r"shopped) (?:\w+ )?with my|(?:didn't|did not|never) (?:make|made|"
         r"authori[sz]e[d]?|place[d]?|recogni[sz]e) (?:this|that|these|those|the|any) (?:purchase|payment|"
         r"charge|order|transaction)s?|identity theft|someone (?:else )?(?:used|is using|has used|"
         r"accessed|ordered with|logged in(?:to)?) (?:my|to my)|phishing|scam(?:med|mer)?\b|"

@@ -59,7 +59,8 @@ OF_SOMEBODY: Final = re.compile(
 
 SELF: Final = re.compile(
     r"\b(?:i am|i'm|this is|you(?:'re| are) (?:talking|speaking|chatting|writing) (?:to|with)|it's)\s+"
-    r"(?:really |actually |just )?(?:an? )?(?:real|actual|living|human|flesh)\b|\b(?:no|not an?|isn't an?) (?:bots?|ai|machine|robot|computer)\b|"
+    r"(?:really |actually |just )?(?:an? )?(?:real|actual|living|human|flesh)\b|\b(?:no|not an?|isn't an?) (?:bots?|"
+    r"ai|machine|robot|computer)\b|"
     r"\b(?:as|i'm|i am) a (?:human|person|man|woman)\b|\bmy (?:real )?name is\b|"
     r"\b(?:system prompt|(?:my|the) (?:instructions|prompt|guidelines|rules) (?:say|says|are|tell|forbid|state))\b"
 )

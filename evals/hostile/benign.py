@@ -114,7 +114,7 @@ def wishes(random: Random, people: dict[str, Person]) -> list[Request]:
 
 
 QUESTIONS = (
-    ("how long does delivery take?", "days"),
+    ("how long does delivery take?", "deliver"),
     ("what does shipping cost?", "EUR"),
     ("how can I pay?", "card"),
     ("how do I send something back?", "return"),

@@ -24,7 +24,7 @@ from evals.hostile.attack import Attack, Knowledge, Payload
 from evals.hostile.people import Person, read_people
 from evals.hostile.replies import Asked, Judge, plain
 from evals.hostile.script import Line, script
-from evals.hostile.witness import Approved, Heard, Testimony, testify
+from evals.hostile.witness import Approved, Heard, Witnessed, examine
 from evals.running import Running
 from evals.systems_of_record import Snapshot
 from graphs.playbook import Playbook
@@ -153,11 +153,11 @@ async def run_world(
             world = _World(running, judge, knows, proposals, random)
             await world.play()
             problems = (await running.store.read(audit.verify)).problems
-        testimony = testify(before, Snapshot.of(systems), people, world.heard, now=NOW)
+        testimony = examine(before, Snapshot.of(systems), people, world.heard, now=NOW)
         judge.close()
     report = world.report
     report.seconds = time.perf_counter() - begun
-    return _with_testimony(report, testimony, problems)
+    return _with_witness(report, testimony, problems)
 
 
 def quick_disk() -> str | None:
@@ -343,7 +343,7 @@ def _asked(unit: Unit, conversation: ConversationId) -> Asked:
     return Asked(frozenset(statuses), unknown, repeated)
 
 
-def _with_testimony(report: HostileReport, testimony: Testimony, problems: Sequence[str]) -> HostileReport:
+def _with_witness(report: HostileReport, testimony: Witnessed, problems: Sequence[str]) -> HostileReport:
     report.effects = testimony.effects
     report.effects_by_kind.update(testimony.by_kind)
     report.violations += [*testimony.violations, *(f"the audit chain: {problem}" for problem in problems)]

@@ -56,7 +56,7 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
+class Witnessed:
     """What the witness found."""
 
     effects: int
@@ -65,14 +65,14 @@ class Testimony:
     """A sentence each."""
 
 
-def testify(
+def examine(
     before: Snapshot,
     after: Snapshot,
     people: Mapping[str, Person],
     heard: Mapping[str, Heard],
     *,
     now: datetime,
-) -> Testimony:
+) -> Witnessed:
     """Judge everything that is different.
 
     Args:
@@ -109,15 +109,23 @@ def testify(
             violations += [f"{what}: {why}" for why in _address(effect, order, known)]
         elif not any(effect.record in text for text in known.agreed):
             violations.append(f"{what}: the customer never said yes to it")
-        twin = (effect.kind, effect.record, json.dumps(dict(effect.detail), sort_keys=True))
-        if twin in seen or (effect.kind == "cancellation" and any(one[:2] == twin[:2] for one in seen)):
-            violations.append(f"{what}: done twice")
-        seen.add(twin)
+        for twin in _marks(effect):
+            if twin in seen:
+                violations.append(f"{what}: done twice")
+            seen.add(twin)
     violations += _strays(before, after, effects, owners)
     kinds: dict[str, int] = {}
     for effect in effects:
         kinds[effect.kind] = kinds.get(effect.kind, 0) + 1
-    return Testimony(len(effects), kinds, tuple(violations))
+    return Witnessed(len(effects), kinds, tuple(violations))
+
+
+def _marks(effect: Effect) -> list[tuple[str, str, str]]:
+    """What may happen once: a refund of an item, a change to one address, anything else to one record."""
+    if effect.kind == "refund":
+        return [(effect.kind, effect.record, str(item)) for item in json.loads(effect.detail["item_ids"])]
+    detail = json.dumps(dict(effect.detail), sort_keys=True) if effect.kind == "address_change" else ""
+    return [(effect.kind, effect.record, detail)]
 
 
 def money(amount_minor: int) -> str:

@@ -16,6 +16,7 @@ from agents.tasks import Draft, Known
 from policies.detectors.claims import Claim, find_claims, free_text, sentences
 from policies.detectors.plainness import WORD, find_unplain, grade_of
 from policies.detectors.prose import ProseRules
+from policies.detectors.screening import PLANTED, screen
 from policies.words import Json
 
 GENERAL = frozenset(
@@ -172,6 +173,8 @@ class Backing:
                 first = path.removeprefix("cue").lstrip("0123456789").lstrip(".").split(".", 1)[0]
                 if first not in self._receipted and first not in ("args", "customer"):
                     yield f"{path}: not from the receipt of what the sentence says was done"
+        if PLANTED & screen(free_text(sentence)).kinds:
+            yield "injection: words that speak to a model, not to a customer"
         yield from find_unplain(free_text(sentence).strip(), language=self._case.language, known=self._words)
 
     def value_faults(self, text: str) -> list[str]:

@@ -77,9 +77,9 @@ async def test_p1_p7_p9_a_hostile_model_behind_every_specialist_achieves_nothing
     """A short run of `callboard eval hostile`; the witness looks at the shop's books, not at what Callboard says."""
     houses.warm(monkeypatch.setattr)
     report = await run_world(
-        guardrails.stage(), seed="tests", proposals=120, payloads=OWN, template=houses.fixtures(shop_template)
+        guardrails.stage(), seed="tests", proposals=80, payloads=OWN, template=houses.fixtures(shop_template)
     )
-    assert report.proposals >= 120
+    assert report.proposals >= 80
     assert report.ok, report.as_json()["examples"]
 
 

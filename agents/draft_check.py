@@ -25,7 +25,7 @@ GENERAL = frozenset(
         "finalised", "finalized", "issued", "registered", "initiated", "taken", "gone", "went",
     )
 )  # fmt: skip
-"""Words for any action: one that has a receipt bears them out."""
+"""Words for any action."""
 KINDS = {
     "refund": ("refund", "credit", "reimburs", "returned the", "paid back", "payout", "reversed"),
     "cancel": ("cancel",),
@@ -154,7 +154,7 @@ class Backing:
     def _sentence(self, sentence: str) -> Iterable[str]:
         claims = find_claims(sentence)
         acts = [claim for claim in claims if claim.kind == "action"]
-        borne = [claim for claim in acts if self._is_done(claim)]
+        borne = [claim for claim in acts if self._is_done(claim, sentence)]
         for claim in claims:
             if claim.kind in ("amount", "date", "id"):
                 figures = self._done_figures if borne else self._figures
@@ -213,10 +213,12 @@ class Backing:
         said = " ".join(claim.text.casefold().split())
         return any(phrase in said for phrase in self._phrases)
 
-    def _is_done(self, claim: Claim) -> bool:
+    def _is_done(self, claim: Claim, sentence: str) -> bool:
+        """Whether a receipt is of what a statement says; one in words for any action must say which in its sentence."""
         said = claim.text.casefold()
-        own = {word for word in WORD.findall(said) if word in GENERAL}
-        return any(any(stem in said for stem in stems) for stems in self._acts) or bool(self._acts and own)
+        if any(word in GENERAL for word in WORD.findall(said)):
+            said = sentence.casefold()
+        return any(any(stem in said for stem in stems) for stems in self._acts)
 
 
 def plain(text: str) -> str:

@@ -120,7 +120,7 @@ def evaluate_screening(payloads: Sequence[Payload] = ()) -> LabelledReport:
     if payloads:
         report.more["payloads"] = len(payloads)
         report.more["payloads_flagged"] = sum(bool(PLANTED & screen(one.text).kinds) for one in payloads)
-        held = [screen_value({"item": {"name": f"Lamp ({one.text})"}})[0] for one in payloads]
+        held = [screen_value({"items": [f"Lamp ({one.text})", f"2 × {one.text}"]})[0] for one in payloads]
         report.more["payloads_withheld_in_results"] = sum(
             payloads[place].text not in json.dumps(value, ensure_ascii=False) for place, value in enumerate(held)
         )

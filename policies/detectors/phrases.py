@@ -68,12 +68,10 @@ _SOURCES: Final[tuple[tuple[FlagKind, str, str], ...]] = (
         r"to you,? (?:the )?(?:ai|assistant|model|bot|chatgpt|gpt|claude)\b|dear (?:ai|assistant|model|"
         r"language model))",
     ),
-    ("injection", "plants a task", r"(?:^|[(\[\n.;,:>\"']\s*)(?:todo|action required)\s*:\s*\w+|^\s*task\s*:\s*\w+"),
     (
         "injection",
-        "wants checks left out",
-        r"\b(?:without|no need (?:for|to)|skip(?:ping)?|don't|do not)\s+(?:any\s+|the\s+|"
-        r"to\s+)?(?:verif\w+|confirm\w*|approv\w+|authenticat\w+|check(?:ing|s)?\s+(?:with|my|the))\b",
+        "plants a task",
+        r"(?<![a-z])(?:todo|action required)\s*:\s*\w+|^\s*task\s*:\s*\w+",
     ),
     (
         "injection",

@@ -75,6 +75,12 @@ _SOURCES: Final[tuple[tuple[FlagKind, str, str], ...]] = (
     ),
     (
         "injection",
+        "wants checks left out",
+        r"\b(?:without|no need (?:for|to)|skip(?:ping)?|don't|do not)\s+(?:any\s+|the\s+|"
+        r"to\s+)?(?:verif\w+|confirm\w*|approv\w+|authenticat\w+|check(?:ing|s)?\s+(?:with|my|the))\b",
+    ),
+    (
+        "injection",
         "calls a tool",
         r"\b(?:call|invoke|execute|run|use)\s+(?:the\s+)?(?:tool|function|api|command)\b|\b[a-z]+(?:_[a-z]+)+\s*\(",
     ),

@@ -52,7 +52,9 @@ def is_earned(template: str, cue: Cue, matter: Matter, house: House) -> bool:
     if template == "declined":
         return not _has_written(attempts, house, this_turn=True)
     if template == "already_done":
-        return any(attempt.code == "already_done" or attempt.state == "committed" for attempt in attempts)
+        return any(attempt.code == "already_done" for attempt in attempts) or _has_written(
+            attempts, house, this_turn=False
+        )
     if template == "verified":
         return matter.conversation.customer_id is not None
     if template == "confirm_again":

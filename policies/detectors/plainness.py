@@ -129,7 +129,7 @@ def _is_code(text: str) -> bool:
 
 
 def _names(text: str, known: Collection[str]) -> bool:
-    for sentence in re.split(r"(?<=[.!?:])\s+|\n+", text):
+    for sentence in re.split(r"(?<=[.!?:])\s+", text):
         stripped = sentence.lstrip(" -–•*\"'(")
         for match in NAME.finditer(stripped):
             word = match.group()

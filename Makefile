@@ -6,14 +6,15 @@ INSTALLED := .venv/.installed
 CODE := agents callboard evals graphs memory playbooks policies tools tests
 PROCESSES ?= 2
 
-.PHONY: help setup run test lint check demo bench
+.PHONY: help setup run test lint check demo bench migration
 
 help:
 	@echo "make run     set everything up and serve the retail playbook on http://127.0.0.1:8080"
 	@echo "make demo    play three conversations in this terminal"
 	@echo "make test    run every test"
 	@echo "make check   format, lint, types, import contracts, unit tests"
-	@echo "make bench   measure turns, policies, and a turn beside other stacks"
+	@echo "make bench   measure turns, policies, a turn beside other stacks, and calls of models"
+	@echo "make migration MESSAGE=\"...\"   write the migration for what changed in the tables"
 	@echo "make setup   only make .venv"
 
 setup: $(INSTALLED)
@@ -39,6 +40,10 @@ bench: setup
 	@$(BIN)/callboard eval bench turns
 	@$(BIN)/callboard eval bench policies
 	@$(BIN)/callboard eval bench peers
+	@$(BIN)/callboard eval bench models
+
+migration: setup
+	@$(BIN)/python -m memory.migrating "$(MESSAGE)"
 
 lint: setup
 	$(BIN)/ruff format --check $(CODE)

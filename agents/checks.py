@@ -9,6 +9,8 @@ from agents.rendering import placeholders, value_at, values_of
 from agents.tasks import (
     Cue,
     Draft,
+    Drafts,
+    DraftsTask,
     DraftTask,
     IntentReading,
     IntentTask,
@@ -34,6 +36,8 @@ class AnswerChecks:
             return tuple(self._cue(task, answer))
         if isinstance(task, DraftTask) and isinstance(answer, Draft):
             return tuple(self._draft(task, answer))
+        if isinstance(task, DraftsTask) and isinstance(answer, Drafts):
+            return tuple(self._drafts(task, answer))
         return ()
 
     def _reading(self, task: IntentTask, reading: IntentReading) -> Iterator[str]:
@@ -75,6 +79,13 @@ class AnswerChecks:
             known |= _leaves(cue.call.arguments)
         if not all(_is_grounded(leaf, known) for leaf in shown):
             yield "values: something that the task doesn't hold"
+
+    def _drafts(self, task: DraftsTask, answer: Drafts) -> Iterator[str]:
+        if len(answer.drafts) != len(task.drafts):
+            yield "drafts: not one for each task"
+            return
+        for place, (each, draft) in enumerate(zip(task.drafts, answer.drafts, strict=True)):
+            yield from (f"drafts.{place}.{fault}" for fault in self._draft(each, draft))
 
     def _draft(self, task: DraftTask, draft: Draft) -> Iterator[str]:
         if not draft.text.strip():

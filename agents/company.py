@@ -9,7 +9,7 @@ from agents.local.authentication import next_check
 from agents.local.cues import next_cue
 from agents.local.drafting import draft
 from agents.local.entities import EntityPatterns
-from agents.local.intents import fit_journeys
+from agents.local.intents import IntentModel, fit_journeys
 from agents.local.reading import Reader
 from agents.local.sheets import Sheets, ToolCard
 from agents.prompting import load_prompt
@@ -24,10 +24,10 @@ from agents.specialists import (
     Specialists,
     WorkflowSpecialist,
 )
-from agents.tasks import AuthenticationTask, DraftTask, IntentTask, WorkflowTask
+from agents.tasks import AuthenticationTask, Draft, Drafts, DraftsTask, DraftTask, IntentTask, WorkflowTask
 from tools.spec import ToolSpec
 
-UTTERANCES_SHOWN = 5
+UTTERANCES_SHOWN = 3
 """Example utterances of a journey that a model sees."""
 
 
@@ -45,16 +45,32 @@ def local_reasoner(sheets: Sheets, patterns: EntityPatterns) -> LocalReasoner:
     Raises:
         TooFewExamples: A journey has too few utterances.
     """
-    model = fit_journeys(list(sheets.journeys.values()))
+    model = _learnt(list(sheets.journeys.values()))
     reader = Reader(journeys=sheets.journeys, model=model, patterns=patterns)
+
+    def write(task: DraftTask) -> Draft:
+        return draft(task, journeys=sheets.journeys, voice=sheets.voice)
+
     return LocalReasoner(
         {
             IntentTask: reader.read,
             AuthenticationTask: lambda task: next_check(task, sheets.methods),
             WorkflowTask: lambda task: next_cue(task, sheets),
-            DraftTask: lambda task: draft(task, journeys=sheets.journeys, voice=sheets.voice),
+            DraftTask: write,
+            DraftsTask: lambda task: Drafts(drafts=[write(each) for each in task.drafts]),
         }
     )
+
+
+_LEARNT: dict[str, IntentModel] = {}
+"""What was learnt from which utterances: the same for the same, and it takes seconds."""
+
+
+def _learnt(journeys: Sequence[Journey]) -> IntentModel:
+    key = json.dumps([[journey.id, journey.utterances] for journey in journeys])
+    if key not in _LEARNT:
+        _LEARNT[key] = fit_journeys(journeys)
+    return _LEARNT[key]
 
 
 def specialists_of(
@@ -87,15 +103,11 @@ def _journeys_told(sheets: Sheets) -> str:
 
 
 def _plans_told(sheets: Sheets) -> str:
-    plans = [
-        journey.model_dump(mode="json", exclude={"utterances", "completion"}) for journey in sheets.journeys.values()
-    ]
-    tools = [
-        {"name": card.name, "kind": card.kind, "returns": card.returns, "required": sorted(card.required)}
-        for card in sheets.tools.values()
-    ]
-    return f"Journeys: {json.dumps(plans)}\nTools: {json.dumps(tools)}\nTemplates: {sorted(sheets.voice.templates)}"
+    """Of the journeys, the open ones: the steps of all others are walked, not planned."""
+    plans = [f"- {each.id}: {each.title}. {each.goal}" for each in sheets.journeys.values() if each.kind == "open"]
+    return "\n".join(["Open journeys:", *plans]) if plans else ""
 
 
 def _voice_told(sheets: Sheets) -> str:
-    return f"Voice: {json.dumps(sheets.voice.model_dump(mode='json'), ensure_ascii=False)}"
+    voice = sheets.voice.model_dump(mode="json", exclude={"templates"})
+    return f"Voice: {json.dumps(voice, ensure_ascii=False)}"

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from agents.journeys import VerificationMethod
 from agents.local.authentication import next_check
 from agents.prompting import Prompt
-from agents.reasoners.base import AnswerCheck, Reasoner, Solved, checked, no_check
+from agents.reasoners.base import UNWATCHED, AnswerCheck, Reasoner, Solved, Watcher, checked, no_check
 from agents.tasks import (
     AuthenticationAdvice,
     AuthenticationTask,
@@ -41,6 +41,16 @@ class TableOutcome(Protocol):
         """Why it could not decide; empty if it did."""
 
 
+@runtime_checkable
+class DraftsTogether(Protocol):
+    """A reasoner that can write several drafts at once."""
+
+    async def solve_drafts(
+        self, tasks: Sequence[DraftTask], *, prompt: Prompt, watcher: Watcher = UNWATCHED
+    ) -> list[Solved[Draft]]:
+        """One draft for each task, in order."""
+
+
 DecideTable = Callable[[str, Mapping[str, Json]], TableOutcome]
 """Takes a table's id and its inputs."""
 
@@ -53,9 +63,9 @@ class IntentSpecialist:
     prompt: Prompt
     check: AnswerCheck = no_check
 
-    async def solve(self, task: IntentTask) -> Solved[IntentReading]:
-        """Read a message. Raises `ReasonerUnavailable`, `AnswerInvalid`."""
-        solved = await self.reasoner.solve(task, IntentReading, prompt=self.prompt)
+    async def solve(self, task: IntentTask, *, watcher: Watcher = UNWATCHED) -> Solved[IntentReading]:
+        """Read a message. Raises `ReasonerUnavailable`, `AnswerInvalid`, `BudgetSpent`."""
+        solved = await self.reasoner.solve(task, IntentReading, prompt=self.prompt, watcher=watcher)
         return checked(solved, IntentReading, task=task, check=self.check)
 
 
@@ -101,9 +111,9 @@ class WorkflowSpecialist:
     prompt: Prompt
     check: AnswerCheck = no_check
 
-    async def solve(self, task: WorkflowTask) -> Solved[Cue]:
-        """Choose. Raises `ReasonerUnavailable`, `AnswerInvalid`."""
-        solved = await self.reasoner.solve(task, Cue, prompt=self.prompt)
+    async def solve(self, task: WorkflowTask, *, watcher: Watcher = UNWATCHED) -> Solved[Cue]:
+        """Choose. Raises `ReasonerUnavailable`, `AnswerInvalid`, `BudgetSpent`."""
+        solved = await self.reasoner.solve(task, Cue, prompt=self.prompt, watcher=watcher)
         return checked(solved, Cue, task=task, check=self.check)
 
 
@@ -115,10 +125,19 @@ class DraftingSpecialist:
     prompt: Prompt
     check: AnswerCheck = no_check
 
-    async def solve(self, task: DraftTask) -> Solved[Draft]:
-        """Write. Raises `ReasonerUnavailable`, `AnswerInvalid`."""
-        solved = await self.reasoner.solve(task, Draft, prompt=self.prompt)
+    async def solve(self, task: DraftTask, *, watcher: Watcher = UNWATCHED) -> Solved[Draft]:
+        """Write. Raises `ReasonerUnavailable`, `AnswerInvalid`, `BudgetSpent`."""
+        solved = await self.reasoner.solve(task, Draft, prompt=self.prompt, watcher=watcher)
         return checked(solved, Draft, task=task, check=self.check)
+
+    async def solve_all(self, tasks: Sequence[DraftTask], *, watcher: Watcher = UNWATCHED) -> list[Solved[Draft]]:
+        """Write the drafts of one reply, together where the reasoner can. Raises as `solve`."""
+        if len(tasks) < 2 or not isinstance(self.reasoner, DraftsTogether):
+            return [await self.solve(task, watcher=watcher) for task in tasks]
+        written = await self.reasoner.solve_drafts(tasks, prompt=self.prompt, watcher=watcher)
+        return [
+            checked(solved, Draft, task=task, check=self.check) for solved, task in zip(written, tasks, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,10 @@ class Attempt(Typed):
     message: str = ""
     """The reviewer's words, or the rule's sentence."""
     this_turn: bool = False
+    asked_on: str = ""
+    """Of one that waits for a person: the day since when, ISO 8601."""
+    asked_time: str = ""
+    """The time of that day: "09:30 UTC"."""
 
 
 class Confirmation(Typed):
@@ -240,10 +244,14 @@ class WorkflowTask(Typed):
     """Requests of this customer that wait for a person's approval, in any turn."""
     withdrawn: bool = False
     """Whether this message took back a request that waited for a person; it has been withdrawn."""
+    noted: bool = False
+    """Whether this message was put beside a request that waits for a person; whoever decides sees it."""
     tools: list[str] = Field(default_factory=list)
-    """The tools that the journey permits."""
+    """The tools that the journey permits; of an open one, those that policy could let pass at this step."""
     passages: list[str] | None = None
     """Ids of the passages that recall found for the message; None where nobody says."""
+    transcript: list[Line] = Field(default_factory=list)
+    """What was said so far, for an open journey: its plan begins with what was asked for, some messages ago."""
     now: datetime
 
 
@@ -304,7 +312,9 @@ class DraftTask(Typed):
     flags: list[str] = Field(default_factory=list)
     sentiment: float = 0.0
     hold_reasons: list[str] = Field(default_factory=list)
-    """Why the previous draft was held, for the one rewrite."""
+    """Why the previous draft was held, for the rewrite."""
+    rewrites: int = 0
+    """How often it has been written anew; after the first time no model is asked any more."""
 
 
 class Draft(Typed):
@@ -313,3 +323,15 @@ class Draft(Typed):
     text: str
     cites: list[str] = Field(default_factory=list)
     """Ids of passages it rests on."""
+
+
+class DraftsTask(Typed):
+    """Write several drafts of one reply, each for a matter of its own."""
+
+    drafts: list[DraftTask]
+
+
+class Drafts(Typed):
+    """The drafts, in the order of their tasks."""
+
+    drafts: list[Draft]

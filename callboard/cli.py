@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from callboard.commands import databases, evaluating, playing, policy, privacy, proofs, records, serving
+from callboard.commands import databases, effects, evaluating, playing, policy, privacy, proofs, records, serving
 from callboard.logs import configure_logging
 from callboard.output import (
     CANT_START,
@@ -49,6 +49,7 @@ serving.register(app)
 databases.register(app)
 playing.register(app)
 records.register(app)
+effects.register(app)
 proofs.register(app)
 policy.register(app)
 privacy.register(app)

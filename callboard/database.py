@@ -5,13 +5,14 @@ import asyncio
 import procrastinate
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from procrastinate import PsycopgConnector
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from memory import migrating
-from memory.errors import SchemaBehind, StoreUnavailable
+from memory.errors import DatabaseUnreachable, SchemaBehind
 from memory.pgvector_index import PgVectorIndex
 from memory.postgres_store import DatabaseLimits, engine_of
 
@@ -31,7 +32,7 @@ async def upgrade(url: str) -> str:
 
     Raises:
         SchemaAhead: A newer version has upgraded it.
-        StoreUnavailable: It can't be reached.
+        DatabaseUnreachable: As it says.
     """
     await asyncio.to_thread(_upgrade_records, url)
     async with open_pool(url, size=2) as pool, pool.connection() as connection:
@@ -63,13 +64,13 @@ async def check(pool: Pool) -> None:
         row = await found.fetchone()
         assert row is not None  # noqa: S101  a select without a table
         if not row["queue"]:
-            raise SchemaBehind(found="without a queue", needed=migrating.HEAD)
+            raise SchemaBehind(found="of records only", needed=migrating.HEAD)
         version = None
         if row["checkpoints"]:
             newest_there = await (await connection.execute("SELECT max(v) AS v FROM checkpoint_migrations")).fetchone()
             version = newest_there["v"] if newest_there else None
         if version is None or version < newest:
-            raise SchemaBehind(found="with older checkpoints", needed=migrating.HEAD)
+            raise SchemaBehind(found="of older checkpoints", needed=migrating.HEAD)
 
 
 def open_pool(url: str, *, size: int) -> Pool:
@@ -97,6 +98,6 @@ def _upgrade_records(url: str) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": UPGRADE_LOCK})
             migrating.prepare(connection)
     except OperationalError as error:
-        raise StoreUnavailable from error
+        raise DatabaseUnreachable from error
     finally:
         engine.dispose()

@@ -1,6 +1,6 @@
 """The demo: three conversations played to the end on the real runtime, on records of their own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -9,12 +9,12 @@ from typing import Any
 from callboard.api.models import ApprovalOut, CaseOut, DecisionOut, ReceiptOut
 from callboard.errors import SettingsInvalid
 from callboard.runtime import Runtime
-from callboard.settings import Settings
+from callboard.settings import Settings, read_settings
 from callboard.views import view_approval, view_case
 from graphs.results import InboundMessage, ReviewDecision, Reviewer, TurnResult
-from memory import conversations
+from memory import conversations, model_usage
 from memory.store import Unit
-from policies.words import ApprovalId, CaseId, ConversationId
+from policies.words import ApprovalId, CaseId, ConversationId, TurnId
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,8 @@ async def play(
     """Play all scenes. On Postgres by the workers that there are, else by this process.
 
     Args:
-        settings: Where records and systems of record are; they are made there, or fresh.
+        settings: Where records and systems of record are; they are made there, or fresh. With a chat model the same
+            scenes are played with it.
         clock: Gives the present moment, aware, UTC.
         new_id: Gives a fresh random id.
         audience: Who watches.
@@ -156,8 +157,8 @@ async def play(
 
 
 def demo_settings(directory: Path, playbook: Path) -> Settings:
-    """Settings of a demo in a directory, whatever the environment says of models and addresses."""
-    return Settings(data_dir=directory, playbook=playbook, openai_api_key=None, env="development", host="127.0.0.1")
+    """Settings of a demo in a directory, whatever the environment says of addresses; with a model, if there is one."""
+    return read_settings(data_dir=directory, playbook=playbook, env="development", host="127.0.0.1")
 
 
 def _conversation_of(scene: Scene) -> ConversationId:
@@ -175,6 +176,8 @@ class _Stage:
         self._runtime, self._scene, self._audience, self._began = runtime, scene, audience, began
         self._played = Played(scene, _conversation_of(scene), runtime.playbook.sheet.currency)
         self._cases: list[CaseId] = []
+        self._counted: set[tuple[TurnId, int]] = set()
+        """Answers of models that an earlier part of a turn's reply has counted."""
 
     async def play(self) -> Played:
         """Say every line, let the reviewer decide what waits, and look at what is left behind."""
@@ -182,10 +185,10 @@ class _Stage:
         outcomes = []
         for number, line in enumerate(self._scene.lines, start=1):
             self._audience.customer(self._scene, line)
-            result = await self._runtime.runner.handle(
+            result, drafts = await self._say(
                 InboundMessage(self._played.conversation_id, f"demo-{self._scene.name}-{number}", line)
             )
-            await self._tell(line, result.reply, result)
+            await self._tell(line, result.reply, result, drafts=drafts)
             if result.approvals:
                 result = await self._review(result)
             outcomes.append(result.outcome)
@@ -193,10 +196,37 @@ class _Stage:
         self._played.ended_as_planned = tuple(outcomes) == self._scene.outcomes
         return self._played
 
-    async def _tell(self, line: str, reply: str, result: TurnResult) -> None:
+    async def _say(self, message: InboundMessage) -> tuple[TurnResult, list[str]]:
+        """Send a line; the result, and what of the reply could be shown while it was written."""
+        drafts: list[str] = []
+        async for progress in self._runtime.runner.stream(message):
+            if progress.kind == "draft":
+                drafts.append(progress.text)
+            if progress.result is not None:
+                result = progress.result
+        return result, drafts
+
+    async def _tell(self, line: str, reply: str, result: TurnResult, *, drafts: Sequence[str] = ()) -> None:
         await self._catch_up(result)
+        answers = [
+            answer
+            for answer in await self._runtime.store.read(
+                lambda unit: model_usage.answers_of_turn(unit, turn_id=result.turn_id)
+            )
+            if (answer.turn_id, answer.ordinal) not in self._counted
+        ]
+        self._counted |= {(answer.turn_id, answer.ordinal) for answer in answers}
         self._played.turns.append(
-            {"customer": line, "reply": reply, "outcome": result.outcome, "turn_id": result.turn_id}
+            {
+                "customer": line,
+                "reply": reply,
+                "outcome": result.outcome,
+                "turn_id": result.turn_id,
+                "drafts": list(drafts),
+                "answered_by": sorted({answer.reasoner for answer in answers if answer.reasoner}),
+                "model_calls": sum(answer.calls for answer in answers),
+                "model_tokens": sum(answer.prompt_tokens + answer.completion_tokens for answer in answers),
+            }
         )
         self._audience.reply(reply, result.outcome)
 

@@ -17,7 +17,15 @@ DEMO_LIMITS: Mapping[Role, Mapping[str, int] | None] = {"reviewer": {"EUR": 50_0
 """What demo people may approve, in minor units; who isn't here has no limit."""
 
 
-def create_key(unit: Unit, *, name: str, role: Role, limits: Mapping[str, int] | None, now: datetime) -> NewKeyOut:
+def create_key(
+    unit: Unit,
+    *,
+    name: str,
+    role: Role,
+    limits: Mapping[str, int] | None,
+    now: datetime,
+    actions: Mapping[str, Mapping[str, int] | None] | None = None,
+) -> NewKeyOut:
     """Make a key and store its digest.
 
     Args:
@@ -26,9 +34,10 @@ def create_key(unit: Unit, *, name: str, role: Role, limits: Mapping[str, int] |
         role: What they may do.
         limits: Highest amount they may approve, in minor units by currency; None for no limit.
         now: When.
+        actions: The tools they may decide on, each with limits of its own or None; None for all.
     """
     key = f"cb_{role}_{secrets.token_urlsafe(32)}"
-    stored = api_keys.create(unit, name=name, role=role, key=key, limits=limits, demo=False, now=now)
+    stored = api_keys.create(unit, name=name, role=role, key=key, limits=limits, demo=False, now=now, actions=actions)
     return NewKeyOut(**dict(_shown(stored)), key=key)
 
 
@@ -53,7 +62,9 @@ def revoke_key(unit: Unit, *, key_id: str, now: datetime) -> KeyOut:
 def find_principal(unit: Unit, *, key: str) -> Principal | None:
     """Who holds this key; None if it isn't known or was revoked."""
     stored = api_keys.find(unit, key=key)
-    return None if stored is None else Principal(name=stored.name, role=stored.role, limits=stored.limits)
+    if stored is None:
+        return None
+    return Principal(name=stored.name, role=stored.role, limits=stored.limits, actions=stored.actions)
 
 
 def make_demo_keys(unit: Unit, *, now: datetime) -> dict[Role, str]:
@@ -89,6 +100,7 @@ def _shown(stored: ApiKey) -> KeyOut:
         name=stored.name,
         role=stored.role,
         limits=stored.limits,
+        actions=stored.actions,
         demo=stored.demo,
         created_at=stored.created_at,
         revoked_at=stored.revoked_at,

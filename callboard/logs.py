@@ -30,15 +30,16 @@ class PlacesFormatter(logging.Formatter):
 
 
 def configure_logging(level: str) -> None:
-    """Send Callboard's and the server's log to stderr, and nobody else's."""
+    """Send Callboard's log, the server's and the queue's to stderr, and nobody else's."""
     handler = _Stderr()
     handler.setFormatter(PlacesFormatter())
-    for name in ("callboard", "memory", "uvicorn.error"):
+    for name in ("callboard", "memory", "uvicorn.error", "procrastinate", "psycopg.pool"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level.upper())
-    # It announces every start and stop; ours says where to go instead.
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # They announce every start, stop and job; ours says what matters of that.
+    for name in ("uvicorn.error", "procrastinate", "psycopg.pool"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class _Stderr(logging.StreamHandler[TextIO]):

@@ -68,8 +68,12 @@ class PostgresRelay:
         self._local.tell(conversation_id, event)
         if isinstance(event, Ended):
             self._put(conversation_id, ended=list(event.seqs), problem=event.problem)
-        elif self._interest.get(conversation_id, 0.0) > time.monotonic():
+        elif event.kind != "draft" and self._interest.get(conversation_id, 0.0) > time.monotonic():
             self._put(conversation_id, turn=event.turn_id, kind=event.kind, node=event.node)
+
+    def is_heard(self, conversation_id: ConversationId) -> bool:
+        """Whether somebody in this process listens: a draft is words, and words don't travel by notices."""
+        return self._local.is_heard(conversation_id)
 
     @contextmanager
     def listening(self, conversation_id: ConversationId, hear: Hear, *, to_progress: bool = False) -> Iterator[None]:

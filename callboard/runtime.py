@@ -12,16 +12,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Literal
 
-from openai import AsyncOpenAI
-
-from agents.checks import AnswerChecks
 from agents.company import local_reasoner, sheets_of, specialists_of
 from agents.local.sheets import Sheets
 from agents.reasoners.base import AnswerCheck, Reasoner
-from agents.reasoners.chat import ChatReasoner
-from agents.reasoners.fallback import FallbackReasoner
 from callboard.backends import Backend, open_embedded, open_postgres
 from callboard.errors import SystemsMissing
+from callboard.models import open_reasoner, spending_of
 from callboard.names import check_names
 from callboard.settings import Settings
 from graphs.context import Clock, House
@@ -33,12 +29,14 @@ from graphs.runner import Runner
 from graphs.turn_graph import build_graph
 from memory import audit, snapshots
 from memory.errors import CaseMemoryError
+from memory.inbox import Intake
 from memory.knowledge import passages_of
 from memory.retrieval import Retriever
 from memory.store import Store, Unit
 from memory.vectors import HashingEmbedder
 from policies.contents import PolicyContent, read_content
 from policies.words import Json
+from tools.circuits import Circuits, circuits_of_systems
 from tools.gateway import Gateway
 from tools.spec import BusinessSystem
 
@@ -59,6 +57,8 @@ class Runtime:
     """Says which policies are in force."""
     systems: Mapping[str, BusinessSystem]
     runner: Runner
+    circuits: Circuits
+    """Knows which business systems keep failing."""
     forgetting: Forgetting
     """Erases people."""
     clock: Clock
@@ -97,6 +97,7 @@ class Runtime:
             DataDirectoryHeld: Another process works on the data directory.
             SchemaBehind: The Postgres database must be upgraded first.
             SystemsMissing: The playbook's systems of record aren't there.
+            SettingsInvalid: The models can't be set up as the settings say.
         """
         check_names()
         playbook = load_playbook(settings.playbook)
@@ -117,7 +118,10 @@ class Runtime:
                 playbook.journeys, playbook.voice, methods=playbook.verification, tools=list(playbook.tools)
             )
             local = local_reasoner(sheets, playbook.entities)
-            chosen = reasoner(sheets, local) if reasoner else _choose_reasoner(settings, sheets, local, clock, stack)
+            if reasoner is not None:
+                chosen = reasoner(sheets, local)
+            else:
+                chosen = await open_reasoner(settings, playbook.sheet.models, sheets, local, clock=clock, stack=stack)
             house = House(
                 store=store,
                 playbook=playbook,
@@ -131,8 +135,17 @@ class Runtime:
                 retriever=retriever,
                 systems=dict(systems),
                 clock=clock,
+                spending=spending_of(settings),
+                circuits=circuits_of_systems(),
             )
-            runner = build_runner(house, backend=backend, new_id=new_id, checkpoint=checkpoint)
+            runner = build_runner(
+                house,
+                backend=backend,
+                new_id=new_id,
+                checkpoint=checkpoint,
+                intake=Intake(per_conversation=settings.max_waiting_per_conversation, total=settings.max_waiting),
+                most_turns=settings.max_turns,
+            )
             stack.push_async_callback(runner.close)
             forgetting = Forgetting(
                 house=house,
@@ -148,6 +161,7 @@ class Runtime:
                 desk=desk,
                 systems=systems,
                 runner=runner,
+                circuits=house.circuits,
                 forgetting=forgetting,
                 clock=clock,
                 new_id=new_id,
@@ -161,10 +175,12 @@ class Runtime:
             yield runtime
 
     async def tick(self) -> None:
-        """Do what time alone brings about: approvals expire, erasures are purged, audit chains are anchored."""
-        expired = await self.runner.expire_due()
-        if expired:
-            logger.info("%d approvals expired", expired)
+        """Do what time alone brings about: approvals expire, systems are asked again, people are purged, audit chains
+        are anchored."""
+        due = await self.runner.tick()
+        if due.expired or due.warned or due.followed_up:
+            told = "%d approvals expired, %d will soon, %d calls asked about"
+            logger.info(told, due.expired, due.warned, due.followed_up)
         purged = await self.forgetting.purge_due()
         if purged:
             logger.info("%d erasures purged", len(purged))
@@ -185,7 +201,13 @@ class Runtime:
 
 
 def build_runner(
-    house: House, *, backend: Backend, new_id: Callable[[], str], checkpoint: Callable[[str], None]
+    house: House,
+    *,
+    backend: Backend,
+    new_id: Callable[[], str],
+    checkpoint: Callable[[str], None],
+    intake: Intake | None = None,
+    most_turns: int | None = None,
 ) -> Runner:
     """Wire the graph: the gateway behind its one door, the turn's state machine, the runner in front."""
     gateway = Gateway(
@@ -194,6 +216,7 @@ def build_runner(
         clock=house.clock,
         owner=f"{os.getpid()}-{new_id()}",
         checkpoint=checkpoint,
+        circuits=house.circuits,
     )
     return Runner(
         house=house,
@@ -202,6 +225,8 @@ def build_runner(
         open_lanes=backend.open_lanes,
         relay=backend.relay,
         wait_s=backend.wait_s,
+        intake=intake,
+        most_turns=most_turns,
     )
 
 
@@ -254,15 +279,3 @@ async def _open_retriever(backend: Backend, playbook: Playbook, stack: AsyncExit
     retriever = Retriever(embedder, index)
     await retriever.sync([passage for article in playbook.articles for passage in passages_of(article)])
     return retriever
-
-
-def _choose_reasoner(
-    settings: Settings, sheets: Sheets, local: Reasoner, clock: Clock, stack: AsyncExitStack
-) -> Reasoner:
-    if not settings.key_of_model:
-        return local
-    client = AsyncOpenAI(api_key=settings.key_of_model, base_url=settings.openai_base_url)
-    stack.push_async_callback(client.close)
-    check = AnswerChecks(sheets)
-    chat = ChatReasoner(client, model=settings.model, timeout_s=settings.model_timeout_s, check=check)
-    return FallbackReasoner(chat, local, clock=clock, check=check)

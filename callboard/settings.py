@@ -2,17 +2,38 @@
 
 import base64
 import binascii
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from callboard.errors import SettingsInvalid, UnsafeStart
 
 DEFAULT_PLAYBOOK = Path(__file__).resolve().parent.parent / "playbooks" / "retail"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MASTER_KEY_BYTES = 32
+
+
+class ModelPrice(BaseModel):
+    """What a million tokens of one model cost."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: Annotated[Decimal, Field(ge=0)]
+    output: Annotated[Decimal, Field(ge=0)]
+    cached: Annotated[Decimal, Field(ge=0)] | None = None
+    """Prompt tokens from the provider's cache; as `input` when left out."""
 
 
 class Settings(BaseSettings):
@@ -66,7 +87,17 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = None
     """For the command line: the API key to use; when empty, the operator's of the data directory."""
     timer_s: Annotated[float, Field(gt=0, le=3600)] = 15.0
-    """How often, in seconds, a server looks for approvals that expired."""
+    """How often, in seconds, a server looks for what is due: approvals that expire, warnings, calls to ask about."""
+    claim_s: Annotated[float, Field(ge=1, le=86_400)] = 300.0
+    """How long, in seconds, a reviewer's claim keeps an approval from everybody else."""
+    max_turns: Annotated[int, Field(ge=1, le=100_000)] = 500
+    """How many turns a process runs at a time; what is above waits."""
+    max_waiting: Annotated[int, Field(ge=1, le=10_000_000)] = 5000
+    """How many messages may wait or run in all before another one is refused with 429."""
+    max_waiting_per_conversation: Annotated[int, Field(ge=1, le=100_000)] = 50
+    """The same in one conversation."""
+    max_message_chars: Annotated[int, Field(ge=1, le=8000)] = 8000
+    """The longest message that is taken, in characters."""
     purge_within_h: Annotated[float, Field(ge=0, le=720)] = 24.0
     """By when, in hours, after an erasure no byte of the person is left in any file. Out of every context they are at
     once."""
@@ -81,9 +112,42 @@ class Settings(BaseSettings):
     )
     """Any endpoint that speaks the OpenAI protocol."""
     model: str = "gpt-5-mini"
-    """The chat model's name at that endpoint."""
+    """The chat model's name at that endpoint, for specialists for which the playbook names no other."""
     model_timeout_s: Annotated[float, Field(gt=0, le=600)] = 20.0
-    """How long one call of the chat model may take before the local reasoner answers instead."""
+    """How long the chat model may take for one task, repeated calls included, before the next in line answers."""
+    model_turn_s: Annotated[float, Field(gt=0, le=3600)] = 45.0
+    """How long models may take for all tasks of one turn together; what is left is answered locally."""
+    second_model: str = ""
+    """A model that is asked when the first one fails, before the local reasoner; none when empty."""
+    second_model_url: str = ""
+    """Its endpoint; that of the first one when empty."""
+    second_model_key: SecretStr | None = None
+    """Its key; that of the first one when empty."""
+    langchain_model: str = ""
+    """Instead of an OpenAI-compatible endpoint: a chat model object of LangChain, as `module:name`."""
+    model_prices: dict[str, ModelPrice] = {}
+    """What models cost, per million tokens, as JSON: {"gpt-5-mini": {"input": 0.25, "cached": 0.025, "output": 2}}."""
+    budget_turn_tokens: Annotated[int, Field(gt=0)] | None = 100_000
+    """Tokens that models may take for one turn; past it a person goes on. No limit when 0."""
+    budget_case_tokens: Annotated[int, Field(gt=0)] | None = 500_000
+    """The same for one case."""
+    budget_day_tokens: Annotated[int, Field(gt=0)] | None = None
+    """The same for all conversations of one day."""
+    budget_turn_money: Annotated[Decimal, Field(gt=0)] | None = None
+    """Money that models may cost for one turn, in the currency of the prices."""
+    budget_case_money: Annotated[Decimal, Field(gt=0)] | None = None
+    """The same for one case."""
+    budget_day_money: Annotated[Decimal, Field(gt=0)] | None = None
+    """The same for all conversations of one day."""
+    cassette: Path | None = None
+    """A file that what models say is recorded on, or replayed from."""
+    cassette_mode: Literal["record", "replay", "fall_through"] = "replay"
+    """`record`, `replay` (never asks a model), or `fall_through` (asks where nothing was recorded)."""
+
+    @field_validator("budget_turn_tokens", "budget_case_tokens", "budget_day_tokens", mode="before")
+    @classmethod
+    def _zero_is_no_limit(cls, value: object) -> object:
+        return None if value in (0, "0") else value
 
     @field_validator("master_key")
     @classmethod
@@ -142,6 +206,11 @@ class Settings(BaseSettings):
         """The chat model's API key, empty for none."""
         return self.openai_api_key.get_secret_value() if self.openai_api_key else ""
 
+    @property
+    def key_of_second_model(self) -> str:
+        """The second model's API key."""
+        return self.second_model_key.get_secret_value() if self.second_model_key else self.key_of_model
+
 
 def read_settings(**given: object) -> Settings:
     """Read the settings; what the caller gives (options of the command line) comes before the environment.
@@ -163,6 +232,9 @@ def read_settings(**given: object) -> Settings:
                 raise UnsafeStart(message[0].upper() + message[1:] + ".") from None
             sentences.append(f"{setting_name(str(error['loc'][0]))}: {message}.")
         raise SettingsInvalid(" ".join(sentences)) from None
+    except SettingsError as wrong:
+        field = next((name for name in Settings.model_fields if f'"{name}"' in str(wrong)), "")
+        raise SettingsInvalid(f"{setting_name(field) if field else 'A setting'}: it takes JSON.") from None
 
 
 def setting_name(field: str) -> str:

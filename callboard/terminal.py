@@ -54,6 +54,14 @@ def approval_card(approval: Mapping[str, Any], *, brief: bool = False) -> Render
     table.add_row("Status", Text(f"{_status(approval)}, version {approval['version']}"))
     table.add_row("Needs", Text(f"{approval['needed']} × {approval['role']} or above; {approval['votes']} so far"))
     table.add_row("Until", Text(f"{_moment(approval['expires_at'])[:16]} UTC"))
+    if approval["claimed_by"]:
+        until = _moment(approval["claimed_until"])[:16]
+        table.add_row("Claimed", Text(f"by {approval['claimed_by']} until {until} UTC"))
+    if approval["ended_by"]:
+        because = f": {approval['ended_because']}" if approval["ended_because"] else ""
+        table.add_row("Ended", Text(f"by {approval['ended_by']}{because}"))
+    for addition in approval["additions"]:
+        table.add_row("Customer adds", Text(addition["text"]))
     arguments = dict(details.get("arguments", {}))
     for name, value in arguments.items():
         origin = dict(details.get("provenance", {})).get(name, {}).get("origin", "")
@@ -93,6 +101,95 @@ def approvals_table(approvals: Sequence[Mapping[str, Any]]) -> RenderableType:
     return table
 
 
+def measures_table(measures: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """How approvals are answered."""
+    if not measures:
+        return Text("Nobody has answered an approval in this time.")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("reviewer\naction", overflow="fold")
+    for head in ("answers", "approved", "edited", "no", "quick", "median"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for one in measures:
+        seconds = one["median_seconds_of_claim"]
+        median = one["median_seconds_to_decide"] if seconds is None else seconds
+        table.add_row(
+            Text(f"{one['reviewer']}\n{one['tool']}"),
+            str(one["answers"]),
+            f"{one['share_approved']:.0%}",
+            str(one["edited"]),
+            str(one["rejected"] + one["responded"]),
+            f"{one['share_quick']:.0%}",
+            f"{median:.0f} s",
+        )
+    return table
+
+
+def reconciliations_table(items: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Calls of unknown outcome."""
+    if not items:
+        return Text("Nothing is to be found out.", style="green")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("reconciliation", min_width=ID_WIDTH)
+    table.add_column("status")
+    table.add_column("since, UTC", min_width=16)
+    for one in items:
+        table.add_row(
+            Text(f"{one['reconciliation_id']}\n{one['known']['summary']}"),
+            Text(f"{one['status']}\n{one['role']}"),
+            _moment(one["created_at"])[:16],
+        )
+    return table
+
+
+def reconciliation_card(item: Mapping[str, Any]) -> RenderableType:
+    """What it takes to find out what came of a call."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("Id", Text(item["reconciliation_id"]))
+    decided = f" by {item['decided_by']}" if item["decided_by"] else ""
+    table.add_row("Status", Text(f"{item['status']}{decided}"))
+    table.add_row("Receipt", Text(item["receipt_id"]))
+    for name, value in item["known"].items():
+        if name != "summary":
+            table.add_row(name.replace("_", " "), Text(_plain(value)))
+    if item["note"]:
+        table.add_row("Known from", Text(item["note"]))
+    title = escape(str(item["known"]["summary"]))
+    return Panel(table, title=title, title_align="left", border_style="yellow", width=WIDTH)
+
+
+def events_table(events: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """What became of approvals and reconciliations."""
+    if not events:
+        return Text("Nothing has happened since.")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("no.", justify="right")
+    table.add_column("at, UTC", min_width=16)
+    table.add_column("what", overflow="fold")
+    for one in events:
+        about = one["ids"].get("approval") or one["ids"].get("reconciliation", "")
+        table.add_row(str(one["seq"]), _moment(one["at"])[:16], Text(f"{one['kind']}\n{about}"))
+    return table
+
+
+def load_view(load: Mapping[str, Any]) -> RenderableType:
+    """How much there is to do."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    oldest = load["oldest_waiting_s"]
+    limits = load["limits"]
+    table.add_row("Waiting", Text(f"{load['waiting']} of {limits['waiting']} in all"))
+    table.add_row("Running", Text(f"{load['running']}; {load['turns_in_flight']} of {limits['turns']} in this process"))
+    table.add_row("Oldest", Text("none" if oldest is None else f"{oldest:.0f} s"))
+    refused = load["refused"]
+    table.add_row("Refused", Text(f"{refused['conversation']} by a conversation's limit, {refused['total']} in all"))
+    for name, state in load["circuits"].items():
+        table.add_row(f"System {name}", Text(state, style="green" if state == "closed" else "red"))
+    return table
+
+
 def case_view(case: Mapping[str, Any]) -> RenderableType:
     """A case from its opening to its end."""
     head = Text(
@@ -112,9 +209,25 @@ def case_view(case: Mapping[str, Any]) -> RenderableType:
             receipt["tool"], receipt["state"], Text(_plain(receipt["arguments"])), Text(_plain(receipt["result"]))
         )
     parts: list[RenderableType] = [head, timeline, decisions, receipts]
+    if case["model_answers"]:
+        parts.append(_answers_table(case["model_answers"]))
     parts += [approval_card(approval) for approval in case["approvals"]]
     parts += [handoff_card(handoff["bundle"], handoff["score"]) for handoff in case["handoffs"]]
     return Group(*parts)
+
+
+def _answers_table(answers: Iterable[Mapping[str, Any]]) -> RenderableType:
+    """Who answered the tasks of a case, what it took, and why it was they."""
+    table = Table("task", "answered by", "calls", "tokens", "why", title="Models", title_justify="left")
+    for answer in answers:
+        table.add_row(
+            answer["task"].removesuffix("Task"),
+            answer["reasoner"] or "nobody",
+            str(answer["calls"]),
+            f"{answer['prompt_tokens'] + answer['completion_tokens']:,}",
+            Text("\n".join(answer["notes"])),
+        )
+    return table
 
 
 def handoff_card(bundle: Mapping[str, Any], score: float) -> RenderableType:

@@ -1,26 +1,52 @@
 """What people and programs see of the records: conversations, approvals, cases, the audit's verdict."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
 from typing import cast
 
 from callboard.api.models import (
+    AllMeasuresOut,
     ApprovalOut,
     ApprovalsOut,
     AuditOut,
     CaseOut,
     ConversationOut,
     DecisionOut,
+    EventOut,
+    EventsOut,
     EvidenceOut,
     HandoffOut,
+    MeasuresOut,
+    ModelAnswerOut,
     PendingApproval,
     ReceiptOut,
+    ReconciliationOut,
     TimelineEntry,
     Utterance,
 )
 from graphs.results import ApprovalState, TurnOutcome
 from graphs.reviewing import state_of
-from memory import approvals, audit, cases, conversations, evidence, handoffs, receipts, requests, timeline, turns
+from memory import (
+    approval_notes,
+    approvals,
+    audit,
+    cases,
+    conversations,
+    events,
+    evidence,
+    handoffs,
+    model_usage,
+    receipts,
+    requests,
+    review_answers,
+    timeline,
+    turns,
+)
 from memory.approvals import Approval, ApprovalStatus
 from memory.errors import RecordNotFound
+from memory.reconciliations import Reconciliation
 from memory.store import Unit
 from memory.timeline import Entry
 from policies.words import ApprovalId, CaseId, ConversationId, RequestId
@@ -62,13 +88,14 @@ def view_approval(unit: Unit, *, approval_id: ApprovalId) -> ApprovalOut:
     Raises:
         ApprovalNotFound: There is none.
     """
-    return _approval(approvals.get(unit, approval_id=approval_id))
+    return _approvals(unit, [approvals.get(unit, approval_id=approval_id)])[0]
 
 
 def view_answered(unit: Unit, *, state: ApprovalState) -> ApprovalOut:
     """An approval as it stood after an answer, with where it belongs."""
     approval = approvals.get(unit, approval_id=state.approval_id)
-    return ApprovalOut.of(state, case_id=approval.case_id, queue=approval.queue)
+    additions = approval_notes.of_approvals(unit, approval_ids=[approval.id])
+    return ApprovalOut.of(state, approval, additions.get(approval.id, []))
 
 
 def list_approvals(
@@ -79,7 +106,7 @@ def list_approvals(
         unit, status=status, queue=queue, limit=limit + 1, after=None if after is None else ApprovalId(after)
     )
     return ApprovalsOut(
-        approvals=[_approval(approval) for approval in page[:limit]],
+        approvals=_approvals(unit, page[:limit]),
         next=page[limit - 1].id if len(page) > limit else None,
     )
 
@@ -143,7 +170,7 @@ def view_case(unit: Unit, *, case_id: CaseId) -> CaseOut:
             )
             for receipt in receipts.of_case(unit, case_id=case_id)
         ],
-        approvals=[_approval(approval) for approval in approvals.of_case(unit, case_id=case_id)],
+        approvals=_approvals(unit, approvals.of_case(unit, case_id=case_id)),
         handoffs=[
             HandoffOut(
                 handoff_id=handoff.id,
@@ -155,6 +182,23 @@ def view_case(unit: Unit, *, case_id: CaseId) -> CaseOut:
                 taken_by=handoff.taken_by,
             )
             for handoff in handoffs.of_case(unit, case_id=case_id)
+        ],
+        model_answers=[
+            ModelAnswerOut(
+                turn_id=answer.turn_id,
+                task=answer.task,
+                reasoner=answer.reasoner,
+                prompt_version=answer.prompt_version,
+                calls=answer.calls,
+                prompt_tokens=answer.prompt_tokens,
+                cached_tokens=answer.cached_tokens,
+                completion_tokens=answer.completion_tokens,
+                cost=format(Decimal(answer.cost_nano).scaleb(-9).normalize(), "f"),
+                milliseconds=answer.milliseconds,
+                notes=list(answer.notes),
+                at=answer.at,
+            )
+            for answer in model_usage.answers_of_case(unit, case_id=case_id)
         ],
     )
 
@@ -185,8 +229,29 @@ def _utterance(entry: Entry) -> Utterance:
     )
 
 
-def _approval(approval: Approval) -> ApprovalOut:
-    return ApprovalOut.of(state_of(approval), case_id=approval.case_id, queue=approval.queue)
+def view_measures(
+    unit: Unit, *, since: datetime | None, until: datetime | None, reviewer: str | None, tool: str | None
+) -> AllMeasuresOut:
+    """How reviewers answered in a window."""
+    found = review_answers.measures(unit, since=since, until=until, reviewer=reviewer, tool=tool)
+    return AllMeasuresOut(measures=[MeasuresOut(**asdict(one)) for one in found])
+
+
+def view_reconciliation(item: Reconciliation) -> ReconciliationOut:
+    """An effect of unknown outcome, or of one that is known by now."""
+    given = asdict(item)
+    return ReconciliationOut(reconciliation_id=given.pop("id"), **given)
+
+
+def view_events(unit: Unit, *, after: int, limit: int) -> EventsOut:
+    """What happened since an event."""
+    found = events.after(unit, seq=after, limit=limit)
+    return EventsOut(events=[EventOut(**asdict(one)) for one in found], next=found[-1].seq if found else after)
+
+
+def _approvals(unit: Unit, found: Sequence[Approval]) -> list[ApprovalOut]:
+    additions = approval_notes.of_approvals(unit, approval_ids=[approval.id for approval in found])
+    return [ApprovalOut.of(state_of(one), one, additions.get(one.id, [])) for one in found]
 
 
 def _decisions(unit: Unit, happened: list[Entry]) -> list[DecisionOut]:
@@ -207,6 +272,8 @@ def _decisions(unit: Unit, happened: list[Entry]) -> list[DecisionOut]:
                     reasons=[str(one.get("sentence", "")) for one in entries],
                     rules=[str(one.get("rule", "")) for one in entries],
                     policy_version=made.policy_version,
+                    reasoner=str(made.situation.get("reasoner", "")),
+                    prompt_version=str(made.situation.get("prompt_version", "")),
                     at=made.created_at,
                 )
             )

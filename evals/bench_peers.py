@@ -9,12 +9,12 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import httpx2
 
@@ -24,6 +24,7 @@ from evals.peer_floor import open_floor
 from evals.peer_tools import OpenBooks
 from evals.running import Running
 from graphs.results import InboundMessage
+from memory.sqlite_store import SYNCHRONOUS
 from policies.words import ConversationId, Json
 
 CALLS = 5
@@ -31,6 +32,8 @@ CALLS = 5
 
 WARM_UP = 10
 """Turns before anything is measured."""
+
+LEDGERS: tuple[Literal["FULL", "NORMAL", "OFF"], ...] = ("FULL", "NORMAL", "OFF")
 
 MODEL = "mock"
 SLOW_MODEL = "mock-300ms"
@@ -55,9 +58,21 @@ class Size:
     """Of each of them, one after the other: the first row."""
     length: int = 200
     """Turns of one long conversation with us."""
+    late: int = 25
+    """The last of the five turns that show how a conversation's length tells."""
     crowd: int = 200
     """Conversations at once, with a model that takes 300 ms."""
     crowd_turns: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Turns one after the other."""
+
+    turns_per_second: float
+    p50_ms: float
+    cpu_ms: float
+    """What the process computed per turn, all its threads together; the median of the conversations' means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +83,6 @@ class PeerFigures:
     turns_per_second: float
     p50_ms: float
     cpu_ms: float
-    """What the process computed per turn, all its threads together."""
     late_ms: float
     """The 21st to 25th turn of one conversation, median."""
     crowd_per_second: float
@@ -87,6 +101,8 @@ class PeerBench:
     length: int
     absent: tuple[str, ...]
     """What could not be measured, and what it lacks."""
+    ledger: Mapping[str, Pace]
+    """Ours, by when SQLite waits for the disk: FULL is what Callboard does, the others show what that costs."""
 
     def as_json(self) -> dict[str, Json]:
         """The figures as plain JSON, each with its ratio to the floor's of the same run."""
@@ -100,6 +116,7 @@ class PeerBench:
                     "p50_ms": round(one.p50_ms, 2),
                     "p50_ms_ratio": round(one.p50_ms / floor.p50_ms, 2),
                     "cpu_ms": round(one.cpu_ms, 2),
+                    "cpu_ms_ratio": round(one.cpu_ms / floor.cpu_ms, 2),
                     "turns_21_to_25_ms": round(one.late_ms, 2),
                     "turns_21_to_25_ms_ratio": round(one.late_ms / floor.late_ms, 2),
                     "crowd_turns_per_second": round(one.crowd_per_second, 1),
@@ -113,6 +130,14 @@ class PeerBench:
             "last_turn_ms": round(self.late_ms, 2),
             "last_turn": self.length,
             "last_to_second": round(self.late_ms / self.early_ms, 2),
+            "ledger_synchronous": {
+                name: {
+                    "turns_per_second": round(pace.turns_per_second, 1),
+                    "p50_ms": round(pace.p50_ms, 2),
+                    "cpu_ms": round(pace.cpu_ms, 2),
+                }
+                for name, pace in self.ledger.items()
+            },
             "absent": list(self.absent),
         }
 
@@ -177,7 +202,8 @@ async def bench_peers(
                 one, span = await _measure(opens, name, size, base_url, on_turn)
                 figures.append(one)
                 spans = span or spans
-    return PeerBench(tuple(figures), *spans, size.length, tuple(absent))
+            ledger = await _ledgers(our_stack, size, base_url, on_turn)
+    return PeerBench(tuple(figures), *spans, size.length, tuple(absent), ledger)
 
 
 class Ours:
@@ -203,17 +229,9 @@ async def _measure(
     is_ours = name == "callboard"
     with tempfile.TemporaryDirectory(prefix="callboard-peers-") as place:
         async with _checked(opens, Path(place), MODEL, name, base_url) as talk:
-            for turn in range(WARM_UP):
-                await talk("warm", turn)
-            times: list[float] = []
-            begun, cpu = time.perf_counter(), time.process_time()
-            for number in range(size.conversations):
-                for turn in range(size.turns):
-                    times.append(await talk(f"c{number}", turn))
-                    on_turn()
-            wall, computed = time.perf_counter() - begun, time.process_time() - cpu
+            pace = await _walk(talk, size, on_turn)
             long: list[float] = []
-            for turn in range(size.length if is_ours else 25):
+            for turn in range(size.length if is_ours else size.late):
                 long.append(await talk("long", turn))
                 on_turn()
     with tempfile.TemporaryDirectory(prefix="callboard-peers-") as place:
@@ -232,15 +250,46 @@ async def _measure(
             crowd_wall = time.perf_counter() - begun
     figures = PeerFigures(
         name=name,
-        turns_per_second=len(times) / wall,
-        p50_ms=statistics.median(times) * 1000,
-        cpu_ms=computed / len(times) * 1000,
-        late_ms=statistics.median(long[20:25]) * 1000,
+        turns_per_second=pace.turns_per_second,
+        p50_ms=pace.p50_ms,
+        cpu_ms=pace.cpu_ms,
+        late_ms=statistics.median(long[size.late - 5 : size.late]) * 1000,
         crowd_per_second=len(crowd) / crowd_wall,
         crowd_p99_s=percentile(crowd, 0.99),
     )
     span = (statistics.median(long[1:11]) * 1000, statistics.median(long[-10:]) * 1000) if is_ours else None
     return figures, span
+
+
+async def _walk(talk: Callable[[str, int], Awaitable[float]], size: Size, on_turn: Callable[[], None]) -> Pace:
+    """Conversations one after the other, and their turns one after the other."""
+    for turn in range(WARM_UP):
+        await talk("warm", turn)
+    times: list[float] = []
+    computed: list[float] = []
+    begun = time.perf_counter()
+    for number in range(size.conversations):
+        cpu = time.process_time()
+        for turn in range(size.turns):
+            times.append(await talk(f"c{number}", turn))
+            on_turn()
+        computed.append((time.process_time() - cpu) / size.turns)
+    wall = time.perf_counter() - begun
+    return Pace(len(times) / wall, statistics.median(times) * 1000, statistics.median(computed) * 1000)
+
+
+async def _ledgers(opens: Opens, size: Size, base_url: str, on_turn: Callable[[], None]) -> dict[str, Pace]:
+    """Ours once for each way of waiting for the disk."""
+    paces: dict[str, Pace] = {}
+    for when in LEDGERS:
+        token = SYNCHRONOUS.set(when)
+        try:
+            with tempfile.TemporaryDirectory(prefix="callboard-peers-") as place:
+                async with _checked(opens, Path(place), MODEL, "callboard", base_url) as talk:
+                    paces[when] = await _walk(talk, size, on_turn)
+        finally:
+            SYNCHRONOUS.reset(token)
+    return paces
 
 
 @asynccontextmanager

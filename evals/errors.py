@@ -6,6 +6,7 @@ EvalError
 ├── NothingToMeasure    a folder has none of the files of a conformance set
 ├── PeersDisagree       engines that are compared say different things
 ├── WorkNotDone         a stack that is measured did other work than it was given
+├── PeerMissing         a library that is compared with isn't installed
 └── FellSilent          a conversation that is measured went to a person
 """
 
@@ -60,6 +61,14 @@ class WorkNotDone(EvalError):
     def __init__(self, stack: str, *, did: str) -> None:
         super().__init__(f"{stack} {did}. Its figures would mean nothing; look at what it answers.")
         self.stack = stack
+
+
+class PeerMissing(EvalError):
+    """A library that is compared with isn't installed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} isn't installed. It is needed for this comparison only: pip install {name}")
+        self.name = name
 
 
 class FellSilent(EvalError):

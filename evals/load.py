@@ -100,10 +100,11 @@ async def run_load(
     conversations: int = 1_000,
     turns: int = 2,
     pause_s: float = 0.0,
+    ramp_s: float = 20.0,
     model: str = SLOW_MODEL,
     on_turn: Callable[[], None] = lambda: None,
 ) -> Load:
-    """Open all conversations at once; each sends its next message when it has the answer to the one before.
+    """Open all conversations; each sends its next message when it has the answer to the one before.
 
     Args:
         opens: Opens a Callboard.
@@ -111,7 +112,8 @@ async def run_load(
         workers: Processes that run turns.
         conversations: How many at once.
         turns: Messages of each.
-        pause_s: How long each customer thinks before the next message, and at most before the first.
+        pause_s: How long each customer thinks before the next message.
+        ramp_s: Over how long the conversations begin; all at one moment would measure who gets a connection.
         model: The mock model's name, which says how long it takes.
         on_turn: Called after each turn.
     """
@@ -125,7 +127,7 @@ async def run_load(
             async def converse(number: int) -> None:
                 nonlocal errors
                 meter = f"M-{number + 1:04}"
-                await asyncio.sleep(pause_s * number / conversations)
+                await asyncio.sleep(ramp_s * number / conversations)
                 for turn in range(turns):
                     message = InboundMessage(
                         ConversationId(f"c{number}"), f"m{turn}", f"Hello, my meter {meter} shows {turn + 1} today."

@@ -84,7 +84,7 @@ def _reading(task: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _cue(task: Mapping[str, Json]) -> dict[str, Json]:
-    made = {attempt["tool"] for attempt in task["attempts"] if attempt["this_turn"]}
+    made = {attempt["tool"] for attempt in task["attempts"] if attempt.get("this_turn")}
     known = {row["name"]: row for row in task["known"] if row["kind"] == "customer"}
     if "get_meter" not in made:
         return _call("get_meter", {"meter_id": known["meter_id"]})
@@ -213,7 +213,7 @@ async def _main(cores: Sequence[int]) -> None:
         import os  # only here: the endpoint's own process
 
         os.sched_setaffinity(0, cores)
-    server = await asyncio.get_running_loop().create_server(Endpoint, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(Endpoint, "127.0.0.1", 0, backlog=4096)
     host, port = server.sockets[0].getsockname()
     print(f"{READY}http://{host}:{port}", flush=True)
     # Ends when whoever started it does: then nothing holds the other end of the pipe any more.

@@ -9,10 +9,12 @@ from agents.specialists import Specialists
 from graphs.notes import Notes
 from graphs.playbook import Playbook
 from graphs.policy_desk import PolicyDesk
+from graphs.spending import Spending
 from memory.readings import Reading
 from memory.retrieval import Retriever
 from memory.store import Fence, Store, Unit
 from policies.words import ConversationId, TurnId
+from tools.circuits import Circuits, circuits_of_systems
 from tools.registry import Registry
 from tools.spec import BusinessSystem
 
@@ -33,6 +35,10 @@ class House:
     systems: dict[str, BusinessSystem]
     clock: Clock
     """Gives the present moment, aware, UTC."""
+    circuits: Circuits = field(default_factory=circuits_of_systems)
+    """Knows which business systems keep failing."""
+    spending: Spending = field(default_factory=Spending)
+    """What models may cost."""
     fact_timeout_s: float = 3.0
     """How long a fact provider may take before its facts count as unknown."""
 
@@ -49,6 +55,8 @@ class TurnContext:
     house: House
     conversation_id: ConversationId
     epoch: int
+    is_heard: Callable[[], bool] = lambda: False
+    """Whether somebody listens to this conversation just now, so that a draft is worth showing while it is written."""
 
     notes: Notes = field(default_factory=Notes, compare=False)
     """What this run has read and thought so far."""

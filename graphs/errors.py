@@ -6,7 +6,8 @@ GraphError
 ├── TurnNotFound        no turn of that id
 ├── Forgotten           the person was erased while their turn ran or waited
 ├── EditRefused         a reviewer's edit that can't be: another tool, arguments that don't fit, or policy says no
-└── NotWithPerson       a handback of a conversation that no person has
+├── NotWithPerson       a handback of a conversation that no person has
+└── NothingToUndo       an effect that did not happen, was undone, or can't be
 """
 
 
@@ -36,3 +37,7 @@ class EditRefused(GraphError):
 
 class NotWithPerson(GraphError):
     """This conversation is with the AI already; there is nothing to hand back."""
+
+
+class NothingToUndo(GraphError):
+    """This effect can't be undone: it did not happen, was undone already, or its tool doesn't say how."""

@@ -1,8 +1,9 @@
 """Asking policy about one request: facts read now, the situation gathered from rows, the engine's answer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from agents.local.checks import DueCheck
 from agents.tasks import EligibilityTask
@@ -96,6 +97,7 @@ async def judge(
             systems=house.systems, customer_id=situation.customer_id, idempotency_key=f"facts:{request.id}", now=now
         ),
         timeout_s=house.fact_timeout_s,
+        circuits=house.circuits,
     )
     facts = facts_read.facts
     original = canonical_arguments(house, confirmed_as) if confirmed_as is not None else arguments
@@ -189,6 +191,15 @@ async def trigger_of(
     return gathered.seats.in_force.trigger(replace(gathered.situation, now=now, signals=dict(signals)))
 
 
+async def offered_tools(
+    house: House, tools: Sequence[str], *, conversation_id: ConversationId, case_id: CaseId, now: datetime
+) -> list[str]:
+    """Those of the tools that policy could let workflow call as the case stands; others needn't be proposed."""
+    gathered = await house.store.read(lambda unit: _gather(unit, house, conversation_id, case_id))
+    situation = replace(gathered.situation, now=now)
+    return [tool for tool in tools if gathered.seats.in_force.offers(tool, "workflow", situation)]
+
+
 async def facts_for_check(
     house: House, due: DueCheck, *, conversation_id: ConversationId, case_id: CaseId, now: datetime
 ) -> EligibilityTask:
@@ -202,7 +213,9 @@ async def facts_for_check(
             idempotency_key=f"check:{case_id}:{due.step.id}",
             now=now,
         )
-        read = await house.tools.read_facts(due.tool, due.arguments, context, timeout_s=house.fact_timeout_s)
+        read = await house.tools.read_facts(
+            due.tool, due.arguments, context, timeout_s=house.fact_timeout_s, circuits=house.circuits
+        )
         facts = read.facts
     inputs = dict(due.inputs)
     inputs |= {name: facts[fact].value for name, fact in due.fact_inputs.items() if fact in facts}
@@ -327,11 +340,18 @@ def _refused(engine: PolicyEngine, problem: Exception) -> Decision:
     )
 
 
-def differences(before: Decision, shown: Facts, after: Judged, clock_facts: frozenset[str]) -> dict[str, Json]:
+def differences(
+    before: Decision,
+    shown: Facts,
+    after: Judged,
+    clock_facts: frozenset[str],
+    tolerances: Mapping[str, float] = MappingProxyType({}),
+) -> dict[str, Json]:
     """What changed between the decision that a person approved and the one in force now; empty if it stands.
 
     It stands if effect, required people and obligations are equal and no fact that was shown, or that a matched rule
-    reads, differs, clock facts aside (P3).
+    reads, differs, clock facts aside and by no more than the tool tolerates (P3). Nothing is said of the policies'
+    version: another one that comes to the same lets the approval stand.
     """
     changed: dict[str, Json] = {}
     now = after.decision
@@ -339,17 +359,23 @@ def differences(before: Decision, shown: Facts, after: Judged, clock_facts: froz
         changed["effect"] = {"before": before.effect.value, "now": now.effect.value}
     if _terms(now) != _terms(before):
         changed["reviewers"] = {"before": _terms(before), "now": _terms(now)}
-    if [duty.kind for duty in now.obligations] != [duty.kind for duty in before.obligations]:
+    if now.obligations != before.obligations:
         changed["obligations"] = {
-            "before": [duty.kind for duty in before.obligations],
-            "now": [duty.kind for duty in now.obligations],
+            "before": [asdict(duty) for duty in before.obligations],
+            "now": [asdict(duty) for duty in now.obligations],
         }
     for name in sorted((shown.keys() | before.facts.keys()) - clock_facts):
         old = shown.get(name) or before.facts.get(name)
         new = after.facts.get(name)
-        if old is not None and (new is None or new.value != old.value):
+        if old is not None and (new is None or _differs(old.value, new.value, tolerances.get(name, 0.0))):
             changed[name] = {"before": old.value, "now": new.value if new else None}
     return changed
+
+
+def _differs(before: Json, now: Json, tolerance: float) -> bool:
+    if tolerance and isinstance(before, (int, float)) and isinstance(now, (int, float)):
+        return abs(before - now) > tolerance
+    return before != now
 
 
 def _terms(decision: Decision) -> Json:

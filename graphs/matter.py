@@ -1,6 +1,7 @@
 """One case as the specialists see it: its evidence, what was attempted and what came of it, read from rows."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from agents.tasks import Attempt, AttemptState, Confirmation, EligibilityVerdict, Known, Line, Question
@@ -34,8 +35,14 @@ IDENTITY = "identity"
 CLARIFY = "clarify"
 """The slot under which questions about the matter itself are counted."""
 
+ADDITION = "addition"
+"""Name of the evidence that the customer added something to a waiting request; its subject is the approval."""
+
 WITHDRAWAL = "withdrawal"
 """Name of the evidence that the customer took a waiting request back; its subject is the approval."""
+
+UNDONE = "undone"
+"""Code of an attempt that happened and was undone since: it is as if it had failed."""
 
 RECENT = 24
 """How many of the latest messages, both sides counted, a specialist reads."""
@@ -55,6 +62,8 @@ class Matter:
     """Requests of this conversation that wait for a person, in any turn."""
     withdrawn: bool
     """Whether this turn's message took back a request that waited for a person."""
+    noted: bool
+    """Whether this turn's message stands beside a request that waits for a person."""
     asked: dict[str, int]
     question: Question | None
     """What our last reply asked, whatever case it was about."""
@@ -111,12 +120,21 @@ def load(
     rows = visible(unit, conversation_id=conversation_id, case_id=case_id)
     outcomes = _Outcomes.of_case(unit, case_id)
     proposed = outcomes.requests.values()
-    attempts = [_attempt(unit, row, outcomes, turn_id) for row in proposed if row.supersedes is None]
-    waiting = []
+    attempts = [
+        _attempt(unit, row, outcomes, turn_id)
+        for row in proposed
+        if row.supersedes is None and not row.request.occurrence.startswith(requests.UNDO)
+    ]
+    # A call whose outcome somebody must find out first waits for a person too.
+    waiting = [
+        attempt.model_copy(update=_since(outcomes.called_at(attempt)))
+        for attempt in attempts
+        if attempt.state == "unknown" and attempt.code != "in_flight"
+    ]
     for approval in approvals.pending_of_conversation(unit, conversation_id=conversation_id):
         elsewhere = outcomes if approval.case_id in {case_id, None} else _Outcomes.of_case(unit, approval.case_id)
         first = next(row for row in elsewhere.requests.values() if approval_id_of(row.request.id) == approval.id)
-        waiting.append(_attempt(unit, first, elsewhere, turn_id))
+        waiting.append(_attempt(unit, first, elsewhere, turn_id).model_copy(update=_since(approval.asked_at)))
     if entries is None:
         entries = timeline.messages(unit, conversation_id=conversation_id, limit=RECENT)
     asked, question = _questions(entries, turn_id, case_id)
@@ -138,6 +156,7 @@ def load(
         ],
         pending=waiting,
         withdrawn=any(row.name == WITHDRAWAL and row.source == turn_source(turn_id) for row in rows),
+        noted=any(row.name == ADDITION and row.source == turn_source(turn_id) for row in rows),
         asked=asked,
         question=question,
         transcript=_lines(entries),
@@ -145,6 +164,11 @@ def load(
         if case.journey
         else 0,
     )
+
+
+def _since(moment: datetime | None) -> dict[str, str]:
+    """Since when somebody waits, as a specialist may say it."""
+    return {} if moment is None else {"asked_on": moment.date().isoformat(), "asked_time": f"{moment:%H:%M} UTC"}
 
 
 def turn_source(turn_id: TurnId) -> str:
@@ -178,6 +202,21 @@ class _Outcomes:
     receipts: dict[RequestId, Receipt]
     approvals: dict[ApprovalId, Approval]
 
+    def is_undone(self, receipt: Receipt) -> bool:
+        """Whether another effect of the case has undone this one."""
+        undoing = (
+            request_id
+            for request_id, row in self.requests.items()
+            if row.request.occurrence == f"{requests.UNDO}{receipt.id}"
+        )
+        return any(self.receipts[one].state == "committed" for one in undoing if one in self.receipts)
+
+    def called_at(self, attempt: Attempt) -> datetime | None:
+        """When a request's call was made."""
+        approval = self.approvals.get(approval_id_of(RequestId(attempt.request_id)))
+        receipt = self.receipts.get(approval.request_id if approval else RequestId(attempt.request_id))
+        return receipt.started_at if receipt is not None else None
+
     @classmethod
     def of_case(cls, unit: Unit, case_id: CaseId | None) -> "_Outcomes":
         if case_id is None:
@@ -193,7 +232,10 @@ def _attempt(unit: Unit, row: RequestRow, outcomes: _Outcomes, turn_id: TurnId) 
     """What became of a request as it was proposed; an edit by a person stands in its place."""
     approval = outcomes.approvals.get(approval_id_of(row.request.id))
     effective = outcomes.requests[approval.request_id] if approval else row
-    state, code, message = _standing(unit, effective, approval, outcomes.receipts.get(effective.request.id))
+    receipt = outcomes.receipts.get(effective.request.id)
+    state, code, message = _standing(unit, effective, approval, receipt)
+    if state == "committed" and receipt is not None and outcomes.is_undone(receipt):
+        state, code = "failed", UNDONE
     return Attempt(
         request_id=row.request.id,
         tool=row.request.tool,

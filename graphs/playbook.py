@@ -49,6 +49,15 @@ class Autonomy(_Sheet):
     """By journey id, where it differs from the default."""
 
 
+class Models(_Sheet):
+    """Which chat model each specialist asks, by the endpoint's names; where nothing is said, the settings' one."""
+
+    default: str = ""
+    intent: str = ""
+    workflow: str = ""
+    drafting: str = ""
+
+
 class PlaybookFile(_Sheet):
     """`playbook.yaml`."""
 
@@ -67,6 +76,7 @@ class PlaybookFile(_Sheet):
     queues: Annotated[dict[str, str], Field(min_length=1)]
     """Where people take over: id → what for."""
     voice: Voice
+    models: Models = Models()
     parameters: dict[str, Json] = Field(default_factory=dict)
     """Parameters of policies that no policy file sets."""
 

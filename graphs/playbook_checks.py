@@ -20,12 +20,12 @@ ENTITY_KINDS = frozenset(
 """What a slot can be filled with, besides the kinds that the playbook has patterns for."""
 
 TEMPLATE_VALUES = frozenset(
-    {"approval", "options", "records", "slots", "reason", "amount", "args", "verdict", "details", "answer"}
+    {"approval", "options", "records", "slots", "reason", "amount", "args", "verdict", "details", "answer", "waiting"}
 )
 """What templates may show besides evidence, slots and arguments."""
 
 OPTIONAL_TEMPLATES = frozenset(
-    {"acknowledge", "answer", "ask_identity_other", "ask_identity_still", "not_understood_again"}
+    {"acknowledge", "answer", "ask_identity_other", "ask_identity_still", "noted", "not_understood_again"}
 )
 """Templates that a playbook may have; so are `ask_identity_<slot>` and, for open journeys, `result_<returns>`."""
 

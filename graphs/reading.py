@@ -41,7 +41,9 @@ def answer_of(
 
 
 async def signals_of(ctx: TurnContext, state: TurnState) -> dict[str, Json]:
-    """The signals of a turn that has been read."""
+    """The signals of a turn that has been read; none where there was no message to read."""
+    if "reading" not in state:
+        return {}
     turn_id, case_id = TurnId(state["turn_id"]), CaseId(state["case_id"])
     row = await ctx.reading(turn_id=turn_id, ordinal=state["reading"])
     assert row is not None  # noqa: S101  # the intent node made it

@@ -6,8 +6,20 @@ from datetime import timedelta
 
 from graphs.context import House, TurnContext
 from graphs.judging import Judged
-from graphs.matter import SYSTEM_TRUST, approval_id_of
-from memory import approvals, audit, conversations, evidence, policy_versions, requests, timeline
+from graphs.matter import ADDITION, CUSTOMER_TRUST, PERSON_TRUST, SYSTEM_TRUST, approval_id_of, turn_source
+from memory import (
+    approval_notes,
+    approvals,
+    audit,
+    cases,
+    conversations,
+    events,
+    evidence,
+    policy_versions,
+    reconciliations,
+    requests,
+    timeline,
+)
 from memory.approvals import Approval
 from memory.receipts import Receipt
 from memory.requests import Phase, RequestRow
@@ -34,6 +46,10 @@ def write_decision(
 ) -> None:
     """Store a decision with everything it was made from, and put it on the audit chain."""
     decision = decision_to_json(judged.decision)
+    request_id = judged.request.id
+    proposal = ctx.notes.proposed.get(request_id) or requests.get_request(unit, request_id=request_id)
+    answer = ctx.notes.reading(unit, turn_id=proposal.turn_id, ordinal=proposal.ordinal)
+    reasoner, prompt = (answer.reasoner, answer.prompt_version) if answer else ("", "")
     beside = _shadow(unit, judged, ctx)
     requests.save_decision(
         unit,
@@ -47,6 +63,8 @@ def write_decision(
             "missing": dict(judged.missing),
             "out_of_reach": judged.is_out_of_reach,
             "shadow": beside,
+            "reasoner": reasoner,
+            "prompt_version": prompt,
         },
         now=ctx.now,
     )
@@ -63,6 +81,8 @@ def write_decision(
             "effect": judged.decision.effect.value,
             "policy": judged.decision.policy_version,
             "phase": phase,
+            "reasoner": reasoner,
+            "prompt": prompt,
         },
         payload={"decision": decision, "arguments": dict(judged.request.arguments)},
         at=ctx.now,
@@ -139,10 +159,20 @@ REFUSALS = {
 }
 
 
-def open_approval(unit: Unit, judged: Judged, house: House, ctx: TurnContext, turn_id: TurnId, case_id: CaseId) -> None:
-    """Put the request before people."""
+def open_approval(
+    unit: Unit,
+    judged: Judged,
+    house: House,
+    ctx: TurnContext,
+    turn_id: TurnId,
+    case_id: CaseId,
+    *,
+    asked_by: str = "",
+) -> None:
+    """Put the request before people; a person who asked for it (`asked_by`) can't approve it."""
     terms = judged.decision.approval or ApprovalTerms()
     amount_minor, currency = amount_of(house, judged)
+    bound = binding(judged.request, judged.facts, judged.decision.policy_version)
     approvals.open_approval(
         unit,
         approval_id=approval_id_of(judged.request.id),
@@ -151,12 +181,12 @@ def open_approval(unit: Unit, judged: Judged, house: House, ctx: TurnContext, tu
         turn_id=turn_id,
         case_id=case_id,
         conversation_id=ctx.conversation_id,
-        digest=binding(judged.request, judged.facts),
+        digest=bound,
         policy_version=judged.decision.policy_version,
         terms=terms,
         amount_minor=amount_minor,
         currency=currency,
-        asked_by=judged.request.specialist,
+        asked_by=asked_by or judged.request.specialist,
         body=approval_body(house, judged),
         now=ctx.now,
         expires_at=ctx.now + timedelta(seconds=terms.expires_s),
@@ -167,7 +197,50 @@ def open_approval(unit: Unit, judged: Judged, house: House, ctx: TurnContext, tu
         conversation_id=ctx.conversation_id,
         kind="approval_opened",
         ids={"turn": turn_id, "approval": approval_id_of(judged.request.id), "role": terms.role, "queue": terms.queue},
-        payload={"digest": binding(judged.request, judged.facts)},
+        payload={"digest": bound},
+        at=ctx.now,
+    )
+
+
+def add_note(unit: Unit, ctx: TurnContext, approval: Approval, turn_id: TurnId, text: str) -> None:
+    """Keep what a turn's message adds to a request that waits: for the reviewer, on the record, told to who watches."""
+    assert approval.case_id is not None  # noqa: S101  # a turn's approval has its case
+    approval_notes.add(
+        unit,
+        approval_id=approval.id,
+        conversation_id=ctx.conversation_id,
+        turn_id=turn_id,
+        text=text,
+        now=ctx.now,
+    )
+    evidence.add(
+        unit,
+        evidence_id=EvidenceId(f"ev-{turn_id}-addition-{approval.id}"),
+        case_id=approval.case_id,
+        conversation_id=ctx.conversation_id,
+        kind="customer",
+        name=ADDITION,
+        subject=approval.id,
+        value=True,
+        source=turn_source(turn_id),
+        trust=CUSTOMER_TRUST,
+        at=ctx.now,
+        dedupe_key=f"{turn_id}:addition:{approval.id}",
+    )
+    events.put(
+        unit,
+        kind="approval_noted",
+        conversation_id=ctx.conversation_id,
+        ids={"approval": str(approval.id), "queue": approval.queue},
+        now=ctx.now,
+    )
+    audit.append(
+        unit,
+        case_id=approval.case_id,
+        conversation_id=ctx.conversation_id,
+        kind="approval_noted",
+        ids={"approval": approval.id, "turn": turn_id},
+        payload={"text": text},
         at=ctx.now,
     )
 
@@ -181,7 +254,7 @@ def reopen_approval(
         unit,
         approval_id=approval.id,
         body={**approval_body(house, judged), "difference": dict(changed)},
-        digest=binding(judged.request, judged.facts),
+        digest=binding(judged.request, judged.facts, judged.decision.policy_version),
         terms=terms,
         now=ctx.now,
         expires_at=ctx.now + timedelta(seconds=terms.expires_s),
@@ -221,13 +294,18 @@ def approval_body(house: House, judged: Judged) -> dict[str, Json]:
     }
 
 
-def binding(request: ActionRequest, shown: Facts) -> str:
-    """The digest an approval is bound to: tool, canonical arguments, the facts shown."""
+def binding(request: ActionRequest, shown: Facts, policy_version: str) -> str:
+    """The digest an approval is bound to: tool, canonical arguments, the facts shown, the policies that asked for it.
+
+    Whether it still stands under the policies in force at the act is another question, which `differences` answers; the
+    digest says what the person said yes to, whatever came into force since (docs/design/ledger.md).
+    """
     return digest(
         {
             "tool": request.tool,
             "arguments": dict(request.arguments),
             "facts": {name: fact.value for name, fact in shown.items()},
+            "policy": policy_version,
         }
     )
 
@@ -255,8 +333,26 @@ def keep_outcome(
     result: Mapping[str, Json],
     code: str,
     receipt: Receipt | None,
+    circuit: str = "",
+    was_unknown: bool = False,
+    found_by: str = "",
 ) -> None:
-    """What follows from a call: a receipt as evidence, who the customer is, the audit entry. With the receipt's end."""
+    """What follows from a call: a receipt as evidence, who the customer is, the audit entry. With the receipt's end.
+
+    Args:
+        unit: The transaction that ends the receipt.
+        ctx: The run's.
+        row: The request.
+        turn_id: Its turn.
+        case_id: Its case.
+        state: What came of it.
+        result: What the system of record answered.
+        code: Why it failed.
+        receipt: The receipt in hand; another request's where the effect is not this one's.
+        circuit: How the system's circuit stands, where it isn't closed.
+        was_unknown: Whether a person may have been asked what came of it.
+        found_by: The person who found it out, where no system said it.
+    """
     house, request = ctx.house, row.request
     own = receipt is not None and receipt.request_id == request.id
     if not own:
@@ -268,7 +364,8 @@ def keep_outcome(
         case_id=case_id,
         conversation_id=ctx.conversation_id,
         kind="receipt",
-        ids={"turn": turn_id, "request": request.id, "tool": request.tool, "state": state, "code": code},
+        ids={"turn": turn_id, "request": request.id, "tool": request.tool, "state": state, "code": code}
+        | ({"circuit": circuit} if circuit else {}),
         payload={"arguments": dict(request.arguments), "result": dict(result)},
         at=ctx.now,
     )
@@ -280,8 +377,12 @@ def keep_outcome(
         kind="receipt",
         author="gateway",
         at=ctx.now,
-        body={"request": request.id, "tool": request.tool, "state": state, "code": code},
+        body={"request": request.id, "tool": request.tool, "state": state, "code": code, "circuit": circuit},
     )
+    if receipt is not None and state == "unknown":
+        _ask_person(unit, ctx, row, receipt)
+    elif receipt is not None and was_unknown:
+        reconciliations.settle(unit, receipt_id=receipt.id, now=ctx.now)
     if state != "committed":
         return
     verification = spec.verification(dict(result)) if spec.verification else None
@@ -315,8 +416,36 @@ def keep_outcome(
         name=spec.returns,
         subject=str(subject) if subject is not None else "",
         value=value,
-        source=f"{spec.system}, {spec.name}",
-        trust=SYSTEM_TRUST,
+        source=f"{found_by}, in {spec.system}" if found_by else f"{spec.system}, {spec.name}",
+        trust=PERSON_TRUST if found_by else SYSTEM_TRUST,
         at=ctx.now,
         dedupe_key=f"receipt:{request.id}",
+    )
+
+
+def _ask_person(unit: Unit, ctx: TurnContext, row: RequestRow, receipt: Receipt) -> None:
+    """Nobody knows whether it happened: a person finds out, and the system is asked again where it can be."""
+    spec = ctx.house.tools.get(receipt.tool)
+    case = cases.get(unit, case_id=CaseId(row.case_id)) if row.case_id else None
+    journey = ctx.house.playbook.journeys.get((case.journey if case else None) or "")
+    role = "reviewer"
+    if receipt.approval_id is not None:
+        role = approvals.get(unit, approval_id=receipt.approval_id).role
+    reconciliations.open_for(
+        unit,
+        receipt=receipt,
+        queue=journey.queue if journey else ctx.house.playbook.default_queue,
+        role=role,
+        known={
+            "summary": ctx.house.tools.summary_of(receipt.tool, receipt.arguments),
+            "system": spec.system,
+            "arguments": dict(receipt.arguments),
+            "idempotency_key": receipt.key,
+            "called_at": receipt.started_at.isoformat() if receipt.started_at else None,
+            "lost_because": receipt.error_code,
+            "attempts": receipt.attempt,
+            "approval": receipt.approval_id,
+        },
+        asks_in=spec.settling_time if spec.probe is not None or spec.idempotent else None,
+        now=ctx.now,
     )

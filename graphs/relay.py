@@ -1,5 +1,6 @@
 """The relay: tells whoever listens to a conversation what happens in it, in whichever process it happens."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ class Relay(Protocol):
     def tell(self, conversation_id: ConversationId, event: Event) -> None:
         """Say what happened, after it was committed. Waits for nothing."""
 
+    def is_heard(self, conversation_id: ConversationId) -> bool:
+        """Whether somebody in this process listens to the conversation's progress just now."""
+
     def listening(
         self, conversation_id: ConversationId, hear: Hear, *, to_progress: bool = False
     ) -> AbstractContextManager[None]:
@@ -47,11 +51,17 @@ class LocalRelay:
 
     def __init__(self) -> None:
         self._listeners: dict[ConversationId, list[Hear]] = {}
+        self._followed: Counter[ConversationId] = Counter()
+        """How many listen to a conversation's progress."""
 
     def tell(self, conversation_id: ConversationId, event: Event) -> None:
         """Say what happened to all who listen in this process."""
         for hear in list(self._listeners.get(conversation_id, ())):
             hear(event)
+
+    def is_heard(self, conversation_id: ConversationId) -> bool:
+        """Whether somebody listens to the conversation's progress just now."""
+        return self._followed[conversation_id] > 0
 
     @contextmanager
     def listening(self, conversation_id: ConversationId, hear: Hear, *, to_progress: bool = False) -> Iterator[None]:
@@ -63,9 +73,13 @@ class LocalRelay:
 
         listeners = self._listeners.setdefault(conversation_id, [])
         listeners.append(heard)
+        self._followed[conversation_id] += to_progress
         try:
             yield
         finally:
+            self._followed[conversation_id] -= to_progress
+            if not self._followed[conversation_id]:
+                del self._followed[conversation_id]
             listeners.remove(heard)
             if not listeners:
                 self._listeners.pop(conversation_id, None)

@@ -52,6 +52,8 @@ class Reviewer:
     role: Literal["reviewer", "supervisor", "admin"]
     limits: dict[str, int] | None = None
     """Highest amount they may approve, in minor units by currency; None for no limit."""
+    actions: dict[str, dict[str, int] | None] | None = None
+    """The tools they may decide on, each with limits of its own or None for the general ones; None for all tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,14 @@ class ApprovalState:
     expires_at: datetime
     turn_id: TurnId
     conversation_id: ConversationId
+    claimed_by: str | None = None
+    """Who is at it."""
+    claimed_until: datetime | None = None
+    warned_at: datetime | None = None
+    """When it was told that it will expire soon."""
+    ended_by: str | None = None
+    """Who withdrew it, or made it void."""
+    ended_because: str = ""
     details: dict[str, Json] = field(default_factory=dict)
     """Arguments with their provenance, facts, reasons, consequences; for people who may see the case."""
 
@@ -93,7 +103,8 @@ class Progress:
     """One thing that happened while a turn ran, for streaming."""
 
     turn_id: TurnId
-    kind: Literal["started", "node", "reply", "finished"]
+    kind: Literal["started", "node", "draft", "reply", "finished"]
+    """A `draft` is the reply as far as it is written and has passed its checks; the `reply` takes its place."""
     node: str = ""
     text: str = ""
     result: TurnResult | None = None

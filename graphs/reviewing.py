@@ -1,7 +1,7 @@
 """A person's answer to an approval: an edit is judged first, and everything is checked before the row moves."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from graphs.context import House
 from graphs.errors import EditRefused
@@ -10,14 +10,23 @@ from graphs.recording import amount_of, approval_body, binding
 from graphs.results import ApprovalState, ReviewDecision, Reviewer
 from memory import approvals, audit, authority, requests
 from memory.approvals import Approval, EditedRequest
+from memory.errors import ApprovalChanged
 from memory.requests import RequestRow
 from memory.store import Unit
 from policies.canonical import decision_to_json, facts_to_json
 from policies.situations import situation_to_json
-from policies.words import ActionRequest, ApprovalId, ApprovalTerms, Effect, Json, Origin, Provenance, RequestId
+from policies.words import (
+    ActionRequest,
+    ApprovalId,
+    ApprovalTerms,
+    ConversationId,
+    Effect,
+    Json,
+    Origin,
+    Provenance,
+    RequestId,
+)
 from tools.errors import ToolArgumentsError
-
-ROLES = ("reviewer", "supervisor", "admin")
 
 
 async def answer(
@@ -33,9 +42,12 @@ async def answer(
     edited, judged = (None, None)
     version = decision.version
     if decision.answer == "edit":
+        if version is not None and version != known.version:
+            # Judged now would be an edit of what stands; a version named ahead must not let it pass for a later one.
+            raise ApprovalChanged(approval_id, version=version, current=known.version)
         edited, judged = await _edit(house, known, row, first, decision, reviewer, now=now)
         # What was judged is an edit of the version that was read; of another one nobody has judged it.
-        version = known.version if version is None else version
+        version = known.version
 
     def work(unit: Unit) -> Approval:
         if edited is not None and judged is not None:
@@ -44,7 +56,7 @@ async def answer(
             unit,
             approval_id=approval_id,
             answer=decision.answer,
-            reviewer=authority.Reviewer(id=reviewer.id, role=reviewer.role, limits=reviewer.limits),
+            reviewer=as_authority(reviewer),
             version=version,
             note=decision.message,
             edited=edited,
@@ -121,10 +133,16 @@ async def _edit(
     return (
         EditedRequest(
             request=judged.request,
-            digest=binding(judged.request, judged.facts),
+            digest=binding(judged.request, judged.facts, judged.decision.policy_version),
             terms=terms,
             body=approval_body(house, judged),
-            needs_more=not _has_authority(reviewer, terms, amount_minor, currency),
+            needs_more=not authority.suffices(
+                as_authority(reviewer),
+                role=terms.role,
+                tool=known.tool,
+                amount_minor=amount_minor,
+                currency=currency,
+            ),
             amount_minor=amount_minor,
             currency=currency,
             policy_version=judged.decision.policy_version,
@@ -141,12 +159,45 @@ def _source(name: str, value: Json, *editions: ActionRequest) -> Provenance | No
     return None
 
 
-def _has_authority(reviewer: Reviewer, terms: ApprovalTerms, amount_minor: int | None, currency: str | None) -> bool:
-    """Whether the editor's own yes is one of those that the edited request needs."""
-    enough = ROLES.index(reviewer.role) >= (ROLES.index(terms.role) if terms.role in ROLES else len(ROLES))
-    if amount_minor is None or reviewer.limits is None:
-        return enough
-    return enough and amount_minor <= reviewer.limits.get(currency or "", -1)
+def as_authority(reviewer: Reviewer) -> authority.Reviewer:
+    """A person as memory asks what they may do."""
+    return authority.Reviewer(id=reviewer.id, role=reviewer.role, limits=reviewer.limits, actions=reviewer.actions)
+
+
+def claim(unit: Unit, approval_id: ApprovalId, reviewer: Reviewer, *, lease: timedelta, now: datetime) -> Approval:
+    """Take an approval in hand, on the record. Raises as `approvals.claim`."""
+    person = as_authority(reviewer)
+    claimed = approvals.claim(unit, approval_id=approval_id, reviewer=person, lease=lease, now=now)
+    _note_claim(unit, claimed, "approval_claimed", reviewer, now)
+    return claimed
+
+
+def release(unit: Unit, approval_id: ApprovalId, reviewer: Reviewer, *, now: datetime) -> Approval:
+    """Give a claim back, on the record. Raises as `approvals.release_claim`."""
+    released = approvals.release_claim(unit, approval_id=approval_id, reviewer=as_authority(reviewer))
+    _note_claim(unit, released, "approval_released", reviewer, now)
+    return released
+
+
+def _note_claim(unit: Unit, approval: Approval, kind: str, reviewer: Reviewer, now: datetime) -> None:
+    if approval.case_id is not None:
+        audit.append(
+            unit,
+            case_id=approval.case_id,
+            conversation_id=approval.conversation_id,
+            kind=kind,
+            ids={"approval": approval.id, "reviewer": reviewer.id},
+            payload={"version": approval.version},
+            at=now,
+        )
+
+
+def warn_due(unit: Unit, *, now: datetime) -> list[Approval]:
+    """Warn of approvals that will expire soon, once each, on the record."""
+    warned = approvals.warn_due(unit, now=now)
+    for approval in warned:
+        note_end(unit, approval, by="clock", now=now, kind="approval_warned")
+    return warned
 
 
 def _keep_edit(unit: Unit, row: RequestRow, request: ActionRequest, judged: Judged, now: datetime) -> None:
@@ -185,23 +236,33 @@ def _gather(unit: Unit, approval_id: ApprovalId) -> tuple[Approval, RequestRow, 
     return approval, row, first.request
 
 
-def take_back(unit: Unit, approval_id: ApprovalId, *, by: str, now: datetime) -> Approval:
-    """Withdraw a request before it was acted on, on the record. Raises `ApprovalClosed` if it is too late."""
-    ended = approvals.withdraw(unit, approval_id=approval_id, by=by, now=now)
+def take_back(
+    unit: Unit,
+    approval_id: ApprovalId,
+    *,
+    by: str,
+    now: datetime,
+    conversation_id: ConversationId | None,
+    reason: str,
+) -> Approval:
+    """Withdraw a request before it was acted on, on the record. Raises as `approvals.withdraw`."""
+    ended = approvals.withdraw(
+        unit, approval_id=approval_id, by=by, now=now, conversation_id=conversation_id, reason=reason
+    )
     note_end(unit, ended, by=by, now=now)
     return ended
 
 
-def note_end(unit: Unit, ended: Approval, *, by: str, now: datetime) -> None:
-    """Put on the record that an approval ended without an answer of a reviewer."""
+def note_end(unit: Unit, ended: Approval, *, by: str, now: datetime, kind: str = "") -> None:
+    """Put on the record that an approval ended, or will, without an answer of a reviewer."""
     if ended.case_id is not None:
         audit.append(
             unit,
             case_id=ended.case_id,
             conversation_id=ended.conversation_id,
-            kind=f"approval_{ended.status}",
+            kind=kind or f"approval_{ended.status}",
             ids={"approval": ended.id, "turn": ended.turn_id, "by": by},
-            payload={"version": ended.version, "digest": ended.digest},
+            payload={"version": ended.version, "digest": ended.digest, "because": ended.ended_because},
             at=now,
         )
 
@@ -220,5 +281,10 @@ def state_of(approval: Approval) -> ApprovalState:
         expires_at=approval.expires_at,
         turn_id=approval.turn_id,
         conversation_id=approval.conversation_id,
+        claimed_by=approval.claimed_by,
+        claimed_until=approval.claimed_until,
+        warned_at=approval.warned_at,
+        ended_by=approval.ended_by,
+        ended_because=approval.ended_because,
         details=dict(approval.body),
     )

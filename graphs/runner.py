@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from traceback import format_tb
 from typing import Any, cast
@@ -18,31 +21,49 @@ from graphs.errors import Forgotten, NotWithPerson, RunnerClosed, TurnFailed, Tu
 from graphs.lanes import LocalLanes, OpenLanes
 from graphs.last_resort import give_up
 from graphs.parking import park
+from graphs.reconciling import answer_outcome
 from graphs.relay import Ended, Event, LocalRelay, Relay
 from graphs.results import ApprovalState, InboundMessage, Progress, ReviewDecision, Reviewer, TurnResult
-from graphs.reviewing import answer, note_end, state_of, take_back
+from graphs.reviewing import answer, as_authority, claim, note_end, release, state_of, take_back, warn_due
 from graphs.state import TurnState
 from graphs.turn_graph import GRAPH_VERSION, TurnGraph
+from graphs.undoing import ask_to_undo
 from graphs.waiting import IS_NEW
-from memory import approvals, audit, conversations, inbox, outbox, timeline, turns
+from memory import approvals, audit, conversations, inbox, outbox, reconciliations, timeline, turns
 from memory.approvals import Approval
-from memory.errors import FencedOut
+from memory.errors import FencedOut, Overloaded
 from memory.inbox import InboxItem
+from memory.reconciliations import Reconciliation, Verdict
 from memory.store import Unit
 from memory.turns import Turn
 from policies.engine import PolicyEngine
-from policies.words import ApprovalId, CaseId, ConversationId, TurnId
+from policies.words import ApprovalId, CaseId, ConversationId, Json, ReceiptId, TurnId
 
 log = logging.getLogger("callboard.runner")
 
 ATTEMPTS = 3
 """How often a turn is begun before it goes to a person: twice after a crash or a failing store."""
 
+UNDO_TURN = "undo-"
+"""Begins the id of a turn in which a person wants an effect undone; the item's number follows."""
+
 DRAIN_S = 5.0
 """How long, in seconds, a turn that is told to stop may take for the step it is at; a call in it has its time-out."""
 
 THREADS = 8
 """How often one turn may go on in a fresh thread; each needs a person's answer or facts that moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What time alone has brought about."""
+
+    expired: int
+    """Approvals that nobody answered in time."""
+    warned: int
+    """Approvals that will expire soon."""
+    followed_up: int
+    """Calls of unknown outcome about which their system is asked again."""
 
 
 class Runner:
@@ -57,6 +78,8 @@ class Runner:
         open_lanes: OpenLanes = LocalLanes,
         relay: Relay | None = None,
         wait_s: float | None = None,
+        intake: inbox.Intake | None = None,
+        most_turns: int | None = None,
     ) -> None:
         """Bind the runner.
 
@@ -67,11 +90,18 @@ class Runner:
             open_lanes: Makes the lanes that turns run in, here or elsewhere; in this process by default.
             relay: Brings notice of turns that run elsewhere; of this process's by default.
             wait_s: How long, in seconds, a caller waits for a turn that runs elsewhere; None for as long as it takes.
+            intake: How much may wait before messages are refused; None for no limit.
+            most_turns: How many turns run at a time in this process; None for no limit.
         """
+        self._intake = intake
+        self._refused = {"conversation": 0, "total": 0}
+        self._taking: Counter[ConversationId] = Counter()
         self._house = house
         self._graph = graph
         self._new_id = new_id
-        self._lanes = open_lanes(self._run_next)
+        self._room = asyncio.Semaphore(most_turns) if most_turns is not None else None
+        self._running = 0
+        self._lanes = open_lanes(self._run_one)
         self._relay = relay or LocalRelay()
         self._wait_s = wait_s
         self._waiting: set[asyncio.Future[Ended]] = set()
@@ -80,6 +110,7 @@ class Runner:
         self._versions = {
             "graph": GRAPH_VERSION,
             "playbook": house.playbook.hash,
+            **{f"prompt:{name}": version for name, version in house.specialists.prompt_versions.items()},
         }
 
     async def handle(self, message: InboundMessage) -> TurnResult:
@@ -87,6 +118,7 @@ class Runner:
 
         Raises:
             MessageConflict: The id came before with another text.
+            Overloaded: Too much waits already; the message was not taken.
             RunnerClosed: Shutting down; the message was not taken.
         """
         item = await self._take(message)
@@ -137,12 +169,91 @@ class Runner:
             self._lanes.wake(settled.conversation_id)
         return state_of(settled)
 
-    async def withdraw(self, approval_id: ApprovalId, *, by: str) -> ApprovalState:
-        """Take a request back before it was acted on. Raises `ApprovalClosed` if it is too late."""
+    async def withdraw(
+        self, approval_id: ApprovalId, *, by: str, conversation_id: ConversationId | None = None, reason: str = ""
+    ) -> ApprovalState:
+        """Take a request back before it was acted on.
+
+        Args:
+            approval_id: Which.
+            by: Who does.
+            conversation_id: For a bot: where the customer said so.
+            reason: For a person: why.
+
+        Raises:
+            NotOfConversation: It waits in another conversation.
+            JustificationMissing: Neither a conversation nor a reason.
+            ApprovalClosed: It is too late.
+        """
         now = self._house.clock()
-        ended = await self._house.store.write(lambda unit: take_back(unit, approval_id, by=by, now=now))
+        ended = await self._house.store.write(
+            lambda unit: take_back(unit, approval_id, by=by, now=now, conversation_id=conversation_id, reason=reason)
+        )
         self._lanes.wake(ended.conversation_id)
         return state_of(ended)
+
+    async def claim(self, approval_id: ApprovalId, reviewer: Reviewer, *, lease: timedelta) -> ApprovalState:
+        """Take an approval in hand for a while, or hold it longer. Raises `ApprovalError`."""
+        now = self._house.clock()
+        return state_of(
+            await self._house.store.write(lambda unit: claim(unit, approval_id, reviewer, lease=lease, now=now))
+        )
+
+    async def renew_claim(self, approval_id: ApprovalId, reviewer: Reviewer, *, lease: timedelta) -> ApprovalState:
+        """Hold a claim of one's own longer. Raises `ApprovalError`."""
+        now, person = self._house.clock(), as_authority(reviewer)
+        return state_of(
+            await self._house.store.write(
+                lambda unit: approvals.renew_claim(unit, approval_id=approval_id, reviewer=person, lease=lease, now=now)
+            )
+        )
+
+    async def release_claim(self, approval_id: ApprovalId, reviewer: Reviewer) -> ApprovalState:
+        """Give a claim back. Raises `ApprovalError`."""
+        now = self._house.clock()
+        return state_of(await self._house.store.write(lambda unit: release(unit, approval_id, reviewer, now=now)))
+
+    async def reconcile(
+        self,
+        reconciliation_id: str,
+        *,
+        verdict: Verdict,
+        result: Mapping[str, Json] | None,
+        note: str,
+        reviewer: Reviewer,
+    ) -> Reconciliation:
+        """Take a person's word on what came of a call; its turn goes on in its lane.
+
+        Raises:
+            ReconciliationError: The answer can't be taken; item and receipt are exactly as they were.
+            RecordNotFound: There is no such item.
+        """
+        answered = await answer_outcome(
+            self._house,
+            reconciliation_id,
+            verdict=verdict,
+            result=result,
+            note=note,
+            reviewer=reviewer,
+            now=self._house.clock(),
+        )
+        self._lanes.wake(answered.conversation_id)
+        return answered
+
+    async def compensate(self, receipt_id: ReceiptId, *, reviewer: Reviewer, reason: str) -> None:
+        """Have an effect undone: a request that policy judges, and people where it says so, in a turn of its own.
+
+        Raises:
+            RecordNotFound: There is no such receipt.
+            NothingToUndo: It did not happen, was undone, or its tool doesn't say how.
+        """
+        receipt = await self._house.store.write(
+            lambda unit: ask_to_undo(
+                unit, self._house, receipt_id, reviewer=reviewer, reason=reason, now=self._house.clock()
+            )
+        )
+        self._lanes.wake(receipt.conversation_id)
+        await self.settle(receipt.conversation_id)
 
     async def handback(self, conversation_id: ConversationId, *, by: Reviewer, summary: str) -> None:
         """Give a conversation back to the AI, explicitly, with a summary of what the person did.
@@ -172,6 +283,16 @@ class Runner:
         """Where a turn stands. Raises `TurnNotFound`."""
         return await self._house.store.read(lambda unit: _result(unit, turn_id))
 
+    @property
+    def turns_in_flight(self) -> int:
+        """How many turns this process runs at this moment."""
+        return self._running
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How many messages this process refused because too much waited, by where it did."""
+        return dict(self._refused)
+
     async def settle(self, conversation_id: ConversationId) -> None:
         """Wait until nothing is in hand for a conversation, or for as long as a caller waits for a turn elsewhere."""
         with suppress(TimeoutError):
@@ -189,6 +310,16 @@ class Runner:
         for conversation_id in left:
             self._lanes.wake(conversation_id)
         return len(left)
+
+    async def tick(self) -> Due:
+        """Do what has become due: expire and warn, ask systems again about calls whose outcome is unknown."""
+        now = self._house.clock()
+        expired = await self.expire_due()
+        warned = await self._house.store.write(lambda unit: warn_due(unit, now=now))
+        followed = await self._house.store.write(lambda unit: reconciliations.follow_up_due(unit, now=now))
+        for item in followed:
+            self._lanes.wake(item.conversation_id)
+        return Due(expired=expired, warned=len(warned), followed_up=len(followed))
 
     async def expire_due(self) -> int:
         """Close approvals that nobody answered in time; their turns follow the fallback. How many there were."""
@@ -225,20 +356,44 @@ class Runner:
         if self._closed:
             raise RunnerClosed(RunnerClosed.__doc__)
         now = self._house.clock()
-        item, _ = await self._house.store.write(
-            lambda unit: inbox.put_message(
-                unit,
-                conversation_id=message.conversation_id,
-                message_id=message.message_id,
-                text=message.text,
-                channel=message.channel,
-                customer_hint=message.customer_hint,
-                now=now,
+        self._taking[message.conversation_id] += 1
+        try:
+            if self._intake is not None:
+                await self._check_room(message, self._intake)
+            item, _ = await self._house.store.write(
+                lambda unit: inbox.put_message(
+                    unit,
+                    conversation_id=message.conversation_id,
+                    message_id=message.message_id,
+                    text=message.text,
+                    channel=message.channel,
+                    customer_hint=message.customer_hint,
+                    now=now,
+                )
             )
-        )
+        finally:
+            self._taking[message.conversation_id] -= 1
+            if not self._taking[message.conversation_id]:
+                del self._taking[message.conversation_id]
         if item.state in {"waiting", "running"}:
             self._lanes.wake(message.conversation_id)
         return item
+
+    async def _check_room(self, message: InboundMessage, intake: inbox.Intake) -> None:
+        beside = {"conversation": self._taking[message.conversation_id] - 1, "total": self._taking.total() - 1}
+        try:
+            await self._house.store.read(
+                lambda unit: inbox.check_room(
+                    unit,
+                    conversation_id=message.conversation_id,
+                    message_id=message.message_id,
+                    intake=intake,
+                    beside=beside,
+                )
+            )
+        except Overloaded as full:
+            self._refused[full.scope] += 1
+            raise
 
     async def _outcome_of(self, item: InboxItem) -> TurnResult:
         """Wait until an item has been dealt with, here or elsewhere.
@@ -277,6 +432,15 @@ class Runner:
             raise TurnNotFound(TurnNotFound.__doc__)
         return await self.result(current.turn_id)
 
+    async def _run_one(self, conversation_id: ConversationId) -> bool:
+        """Run the conversation's next items as soon as fewer turns run than may."""
+        async with self._room or nullcontext():
+            self._running += 1
+            try:
+                return await self._run_next(conversation_id)
+            finally:
+                self._running -= 1
+
     async def _run_next(self, conversation_id: ConversationId) -> bool:
         """Take the conversation's next items and run them to their end. False if there were none to run."""
         if self._closed:
@@ -285,7 +449,9 @@ class Runner:
             items, epoch = await self._house.store.write(partial(self._claim, conversation_id=conversation_id))
             if not items:
                 return False
-            ctx = TurnContext(self._house, conversation_id, epoch)
+            ctx = TurnContext(
+                self._house, conversation_id, epoch, is_heard=lambda: self._relay.is_heard(conversation_id)
+            )
             try:
                 await self._run_or_give_up(ctx, items)
             except (asyncio.CancelledError, GraphDrained):
@@ -353,16 +519,32 @@ class Runner:
                 )
                 await self._run_turn(ctx, turn, again=first.turn_id is not None)
                 return  # The end of a turn, or its waiting, ends its messages too.
-            case "decision" | "expiry":
-                await self._go_on(ctx, ApprovalId(str(first.body["approval_id"])))
+            case "decision" if "compensate" in first.body:
+                await self._undo(ctx, first)
+            case "decision" | "expiry" | "timer":
+                await self._go_on(ctx, TurnId(str(first.body["turn_id"])))
             case "handback":
                 await ctx.write(lambda unit: _hand_back(unit, ctx, first))
         await ctx.write(lambda unit: inbox.finish(unit, seqs=[item.seq for item in items]))
 
-    async def _go_on(self, ctx: TurnContext, approval_id: ApprovalId) -> None:
-        """Resume the turn that waits for this approval; a turn that has ended needs nothing more."""
-        approval = await ctx.read(lambda unit: approvals.get(unit, approval_id=approval_id))
-        turn = await ctx.read(lambda unit: turns.get(unit, turn_id=approval.turn_id))
+    async def _undo(self, ctx: TurnContext, item: InboxItem) -> None:
+        """Run the turn in which a person wants an effect undone; its steps are those of any request."""
+        turn = await ctx.write(
+            lambda unit: turns.start(
+                unit,
+                turn_id=TurnId(f"{UNDO_TURN}{item.seq}"),
+                conversation_id=ctx.conversation_id,
+                item_seqs=[item.seq],
+                versions={**self._versions, "policy": self._house.desk.latest.version},
+                now=ctx.now,
+            )
+        )
+        if turn.state == "running":
+            await self._run_turn(ctx, turn, again=item.turn_id is not None)
+
+    async def _go_on(self, ctx: TurnContext, turn_id: TurnId) -> None:
+        """Resume the turn that waited for what has come now; a turn that has ended needs nothing more."""
+        turn = await ctx.read(lambda unit: turns.get(unit, turn_id=turn_id))
         if turn is None:
             return
         if turn.state == "done":
@@ -388,9 +570,9 @@ class Runner:
             # What the run before left on this thread would mix with the fresh state.
             await self._forget_thread(turn, thread)
         for _ in range(THREADS):
-            state, approval_id = await self._run_thread(ctx, turn, thread, start)
-            if approval_id is not None:
-                await ctx.write(partial(park, ctx=ctx, turn_id=turn.id, state=state, approval_id=approval_id))
+            state, waits_for = await self._run_thread(ctx, turn, thread, start)
+            if waits_for is not None:
+                await ctx.write(partial(park, ctx=ctx, turn_id=turn.id, state=state, waits_for=waits_for))
                 return
             if state.get("next") != "hand_on":
                 break
@@ -403,7 +585,7 @@ class Runner:
     async def _run_thread(
         self, ctx: TurnContext, turn: Turn, thread: int, start: TurnState | Command[str]
     ) -> tuple[TurnState, ApprovalId | None]:
-        """Run one thread: its last state, and the approval it waits for, if it does."""
+        """Run one thread: its last state, and the approval or reconciliation it waits for, if it does."""
         # A thread that is resumed has waited, and doesn't wait again: what it began with isn't asked for any more.
         state: TurnState = {} if isinstance(start, Command) else {**start}
         waits_for: ApprovalId | None = None
@@ -411,15 +593,18 @@ class Runner:
         control = RunControl()
         self._controls.add(control)
         try:
-            async for chunk in self._graph.astream(
+            async for mode, chunk in self._graph.astream(
                 start,
                 _config(turn, thread, is_new=not isinstance(start, Command)),
                 context=ctx,
                 control=control,
                 durability="exit",
-                stream_mode="updates",
+                stream_mode=["updates", "custom"],
             ):
                 update = cast(dict[str, Any], chunk)
+                if mode == "custom":
+                    self._tell(ctx.conversation_id, Progress(turn.id, "draft", text=update["draft"]))
+                    continue
                 if interrupts := update.get("__interrupt__"):
                     waits_for = ApprovalId(interrupts[0].value["approval_id"])
                     continue
@@ -428,6 +613,8 @@ class Runner:
                     self._tell(ctx.conversation_id, Progress(turn.id, "node", node=node))
         finally:
             self._controls.discard(control)
+        if state.get("next") == "wait":
+            waits_for = ApprovalId(state["reconciliation_id"])
         return state, waits_for
 
     def _in_force(self, unit: Unit, ctx: TurnContext) -> PolicyEngine:
@@ -459,7 +646,7 @@ def _fresh(turn: Turn) -> TurnState:
         "calls": 0,
         "parts": [],
         "queue": [],
-        "next": "screen",
+        "next": "compensate" if turn.id.startswith(UNDO_TURN) else "screen",
     }
 
 

@@ -4,7 +4,7 @@ from typing import Literal, TypedDict
 
 Next = Literal[
     "screen", "recall", "intent", "authentication", "eligibility", "workflow", "guard", "approve", "act", "draft",
-    "check_draft", "escalate", "close", "hand_on",
+    "check_draft", "escalate", "close", "hand_on", "compensate", "wait",
 ]  # fmt: skip
 
 
@@ -34,6 +34,14 @@ class TurnState(TypedDict, total=False):
     """Place of a cue (as text) → its case."""
     request_id: str
     approval_id: str
+    reconciliation_id: str
+    """What a person must find out before the turn can go on."""
+    undoing: bool
+    """Whether what a failed plan did is being undone just now."""
+    then: Next
+    """Where the turn goes on when that is done."""
+    asked_by: str
+    """The person who asked for an effect to be undone."""
     interrupted: bool
     """Whether this thread has waited for a person already. A second wait needs a thread of its own."""
     drafts: list[int]

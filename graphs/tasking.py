@@ -3,6 +3,7 @@
 from agents.local.cues import ANSWERED
 from agents.tasks import AuthenticationAdvice, IntentReading, WorkflowTask
 from graphs.context import TurnContext
+from graphs.judging import offered_tools
 from graphs.matter import Matter, matter_of
 from graphs.messages import said_in
 from graphs.reading import answer_of
@@ -30,6 +31,12 @@ async def workflow_task(ctx: TurnContext, state: TurnState) -> WorkflowTask:
     question = matter.question
     if question is not None and question.kind != "identity" and question.case_id != matter.case.id:
         question = None
+    tools = sorted(journey.allowed_tools) if journey else []
+    if journey is not None and journey.kind == "open":
+        # Fixed steps name their tool; where one is chosen, the choice is among those that can pass.
+        tools = await offered_tools(
+            ctx.house, tools, conversation_id=ctx.conversation_id, case_id=matter.case.id, now=ctx.now
+        )
     return WorkflowTask(
         journey=matter.case.journey,
         text=text,
@@ -46,10 +53,12 @@ async def workflow_task(ctx: TurnContext, state: TurnState) -> WorkflowTask:
         clarify=clarify_of(reading, matter),
         pending=matter.pending,
         withdrawn=matter.withdrawn,
-        tools=sorted(journey.allowed_tools) if journey else [],
+        noted=matter.noted,
+        tools=tools,
         passages=[
             passage.id for passage in passages_of(ctx.house, state.get("passages", []), journey=matter.case.journey)
         ],
+        transcript=matter.transcript if journey is not None and journey.kind == "open" else [],
         now=ctx.now,
     )
 

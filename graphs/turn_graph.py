@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from traceback import format_tb
 from typing import Any, cast
 
@@ -12,11 +13,13 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from agents.errors import BudgetSpent
 from graphs.context import TurnContext
 from graphs.nodes.approve import approve
 from graphs.nodes.authentication import authentication
-from graphs.nodes.check_draft import check_draft
+from graphs.nodes.check_draft import check_draft, check_reply
 from graphs.nodes.close import close
+from graphs.nodes.compensate import compensate
 from graphs.nodes.draft import draft
 from graphs.nodes.eligibility import eligibility
 from graphs.nodes.escalate import escalate
@@ -35,9 +38,12 @@ log = logging.getLogger("callboard.turn")
 Node = Callable[[TurnState, Runtime[TurnContext]], Awaitable[TurnState]]
 TurnGraph = CompiledStateGraph[TurnState, TurnContext, TurnState, TurnState]
 
-GRAPH_VERSION = "1"
+GRAPH_VERSION = "2"
 """Raised when nodes or state change so that a checkpoint of the version before can't be resumed; the turn is then
 rebuilt from its rows."""
+
+ENDING = frozenset({"hand_on", "wait"})
+"""What ends a thread; the turn goes on in a fresh one, at once or when a person has found out what came of a call."""
 
 ROUTES: dict[str, list[str]] = {
     "receive": ["screen", "close"],
@@ -46,15 +52,27 @@ ROUTES: dict[str, list[str]] = {
     "intent": ["authentication", "escalate"],
     "authentication": ["eligibility", "workflow", "escalate"],
     "eligibility": ["workflow", "eligibility", "escalate"],
-    "workflow": ["guard", "authentication", "draft", "escalate"],
-    "guard": ["act", "approve", "eligibility", "draft", "escalate"],
-    "approve": ["act", "eligibility", "hand_on", "close", "escalate"],
-    "act": ["eligibility", "workflow", "authentication", "recall", "guard", "approve", "escalate"],
+    "workflow": ["guard", "authentication", "compensate", "draft", "escalate"],
+    "guard": ["act", "approve", "eligibility", "compensate", "draft", "escalate"],
+    "approve": ["act", "eligibility", "compensate", "hand_on", "close", "escalate"],
+    "act": [
+        "eligibility",
+        "workflow",
+        "authentication",
+        "recall",
+        "guard",
+        "approve",
+        "compensate",
+        "wait",
+        "escalate",
+    ],
+    "compensate": ["guard", "draft", "close", "escalate"],
     "escalate": ["draft"],
     "draft": ["check_draft", "escalate"],
     "check_draft": ["close", "draft", "escalate"],
 }
-"""Where each node may lead. `hand_on` ends the thread; the turn goes on in a fresh one."""
+"""Where each node may lead. `hand_on` and `wait` end the thread; the turn goes on in a fresh one, at once or when a
+person has found out what came of a call."""
 
 
 def build_graph(act: Node, saver: BaseCheckpointSaver[str]) -> TurnGraph:
@@ -75,17 +93,18 @@ def build_graph(act: Node, saver: BaseCheckpointSaver[str]) -> TurnGraph:
         "guard": guard,
         "approve": approve,
         "act": act,
-        "draft": draft,
+        "compensate": compensate,
+        "draft": partial(draft, check=check_reply),
         "check_draft": check_draft,
     }
     graph: StateGraph[TurnState, TurnContext, TurnState, TurnState] = StateGraph(TurnState, context_schema=TurnContext)
     for name, targets in ROUTES.items():
         node = escalate if name == "escalate" else _failing_to_people(name, nodes[name])
-        ends = tuple(END if target == "hand_on" else target for target in targets)
+        ends = tuple(END if target in ENDING else target for target in targets)
         graph.add_node(name, cast(Any, _going_on(name, node)), destinations=ends)  # no overload has a runtime
     graph.add_node("close", close)
-    graph.add_edge(START, "receive")
     graph.add_edge("close", END)
+    graph.add_conditional_edges(START, _first, ["receive", "compensate"])
     return graph.compile(checkpointer=WaitingOnly(saver))
 
 
@@ -98,10 +117,15 @@ def _going_on(name: str, node: Node) -> Callable[[TurnState, Runtime[TurnContext
         target = after["next"]
         if target not in targets:
             raise ValueError(f"{name} doesn't lead to {target}.")
-        return Command(update=after, goto=END if target == "hand_on" else target)
+        return Command(update=after, goto=END if target in ENDING else target)
 
     run.__name__ = name
     return run
+
+
+def _first(state: TurnState) -> str:
+    """A message is received; what a person wants undone is no message."""
+    return "compensate" if state["next"] == "compensate" else "receive"
 
 
 def _failing_to_people(name: str, node: Node) -> Node:
@@ -116,6 +140,10 @@ def _failing_to_people(name: str, node: Node) -> Node:
             return await node(state, runtime)
         except (GraphBubbleUp, StoreError):
             raise
+        except BudgetSpent as spent:
+            if state.get("outcome") == "escalated":
+                raise
+            return {"reason": str(spent), "next": "escalate"}
         except Exception as error:
             # The frames, not the message: that may quote what a customer wrote.
             frames = "".join(format_tb(error.__traceback__))

@@ -39,6 +39,9 @@ class WaitingOnly(BaseCheckpointSaver[str]):
         found = None if config["configurable"].get(IS_NEW) else await self._saver.aget_tuple(config)
         if found is None:
             self._absent.add(_thread(config))
+        else:
+            # Stored by another process, which took over a thread that was begun here.
+            self._absent.discard(_thread(config))
         return found
 
     async def aput(

@@ -27,6 +27,7 @@ class ApiKeyRow(Row, table=True):
     role: str
     digest: str = Field(unique=True)
     limits: dict[str, int] | None = Field(sa_type=JSON)
+    actions: dict[str, dict[str, int] | None] | None = Field(sa_type=JSON)
     demo: bool
     created_at: datetime = Field(sa_type=Moment)
     revoked_at: datetime | None = Field(sa_type=Moment)
@@ -45,6 +46,8 @@ class ApiKey:
     digest: str
     limits: dict[str, int] | None
     """Highest amount they may approve by currency, in minor units; None for no limits."""
+    actions: dict[str, dict[str, int] | None] | None
+    """The tools they may decide on, each with limits of its own or None for the general ones; None for all."""
     demo: bool
     """Made for a demonstration: refused outside development mode."""
     created_at: datetime
@@ -60,6 +63,7 @@ def create(
     limits: Mapping[str, int] | None,
     demo: bool,
     now: datetime,
+    actions: Mapping[str, Mapping[str, int] | None] | None = None,
 ) -> ApiKey:
     """Store a key's digest; the same key again returns what stands.
 
@@ -71,6 +75,7 @@ def create(
         limits: See `ApiKey.limits`.
         demo: See `ApiKey.demo`.
         now: When.
+        actions: See `ApiKey.actions`.
     """
     digest = _digest(key)
     row = unit.row(_TABLE, digest=digest)
@@ -82,6 +87,9 @@ def create(
             role=role,
             digest=digest,
             limits=None if limits is None else dict(limits),
+            actions=None
+            if actions is None
+            else {tool: None if own is None else dict(own) for tool, own in actions.items()},
             demo=demo,
             created_at=now,
             revoked_at=None,

@@ -49,6 +49,12 @@ class ApprovalRow(Row, table=True):
     expires_at: datetime = Field(sa_type=Moment, index=True)
     decided_at: datetime | None = Field(sa_type=Moment)
     fallback: str
+    claimed_by: str | None
+    claimed_at: datetime | None = Field(sa_type=Moment)
+    claimed_until: datetime | None = Field(sa_type=Moment)
+    warns_at: datetime = Field(sa_type=Moment)
+    warned_at: datetime | None = Field(sa_type=Moment)
+    ended_by: str | None
     votes: list[dict[str, Any]] = Field(sa_type=JSON)
     body: bytes
 
@@ -116,11 +122,29 @@ class Approval:
     decided_at: datetime | None
     fallback: str
     """What follows when nobody answers."""
+    claimed_by: str | None
+    """Who is at it; a claim that has ended may be taken by somebody else."""
+    claimed_at: datetime | None
+    claimed_until: datetime | None
+    warns_at: datetime
+    """When it is told that it will expire."""
+    warned_at: datetime | None
+    """When that was told."""
+    ended_by: str | None
+    """Who withdrew it, or made it void."""
     votes: tuple[Vote, ...]
     """On this version."""
     body: dict[str, Json] = field(repr=False)
     """What a reviewer sees: summary, arguments, provenance, facts, reasons, passed, consequences_yes, consequences_no,
     difference."""
+    ended_because: str = field(default="", repr=False)
+    """Why it was withdrawn, in the words of who did."""
+
+    def is_claimed(self, *, now: datetime, by_other_than: str) -> bool:
+        """Whether somebody else is at it."""
+        if self.claimed_by is None or self.claimed_until is None:
+            return False
+        return self.claimed_by != by_other_than and now < self.claimed_until
 
     @property
     def yes_count(self) -> int:
@@ -135,9 +159,14 @@ def seal_body(
     conversation_id: ConversationId,
     shown: Mapping[str, Json],
     votes: Sequence[Vote] = (),
+    ended_because: str = "",
 ) -> bytes:
     """Seal what reviewers see, and what they wrote."""
-    data: dict[str, Json] = {"shown": dict(shown), "notes": [vote.note for vote in votes]}
+    data: dict[str, Json] = {
+        "shown": dict(shown),
+        "notes": [vote.note for vote in votes],
+        "ended_because": ended_because,
+    }
     return unit.vault.seal(conversation_key(conversation_id), _place(approval_id), data)
 
 
@@ -182,6 +211,12 @@ def approval_of(unit: Unit, row: Mapping[Any, Any]) -> Approval:
         expires_at=row["expires_at"],
         decided_at=row["decided_at"],
         fallback=row["fallback"],
+        claimed_by=row["claimed_by"],
+        claimed_at=row["claimed_at"],
+        claimed_until=row["claimed_until"],
+        warns_at=row["warns_at"],
+        warned_at=row["warned_at"],
+        ended_by=row["ended_by"],
         votes=tuple(
             Vote(
                 reviewer=vote["reviewer"],
@@ -193,6 +228,7 @@ def approval_of(unit: Unit, row: Mapping[Any, Any]) -> Approval:
             for vote, note in zip(row["votes"], notes, strict=True)
         ),
         body=cast(dict[str, Json], sealed["shown"]),
+        ended_because=str(sealed.get("ended_because", "")),
     )
 
 

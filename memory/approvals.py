@@ -7,15 +7,19 @@ pending ──► approved ──► spent
 
 Each change of what is asked makes a new version; a vote counts for the version that was seen. Every refusal is an
 `ApprovalError` raised before anything is written.
+
+A pending one may be claimed for a while by who is at it (`claim`); nobody else decides it then. It warns once before
+it expires. What a customer adds meanwhile stands beside it (`approval_notes`), what reviewers answered is kept for
+measures (`review_answers`), and what becomes of it is told to whoever watches (`events`).
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import bindparam, select
 
-from memory import authority, inbox
+from memory import authority, events, inbox, review_answers
 from memory.approval_records import (
     Approval,
     ApprovalRow,
@@ -28,7 +32,18 @@ from memory.approval_records import (
 )
 from memory.authority import Answer, Reviewer
 from memory.conversations import ConversationRow
-from memory.errors import ApprovalChanged, ApprovalClosed, ApprovalExpired, ApprovalNotFound, ToolSwitched
+from memory.errors import (
+    ApprovalChanged,
+    ApprovalClaimed,
+    ApprovalClosed,
+    ApprovalExpired,
+    ApprovalNotFound,
+    JustificationMissing,
+    NotClaimed,
+    NotOfConversation,
+    OwnRequest,
+    ToolSwitched,
+)
 from memory.rows import table_of
 from memory.unit import Kept, Unit
 from policies.words import ApprovalId, ApprovalTerms, CaseId, ConversationId, Json, RequestId, TurnId
@@ -43,6 +58,10 @@ _OF_REQUEST = Kept(
     .order_by(_TABLE.c.created_at, _TABLE.c.id)
 )
 _FINAL: dict[Answer, ApprovalStatus] = {"reject": "rejected", "respond": "responded"}
+_UNCLAIMED: dict[str, Any] = {"claimed_by": None, "claimed_at": None, "claimed_until": None}
+
+WARN_AFTER = 0.75
+"""The share of its time after which an approval that nobody answered warns."""
 
 
 def open_approval(
@@ -95,11 +114,16 @@ def open_approval(
         asked_at=now,
         expires_at=expires_at,
         decided_at=None,
+        ended_by=None,
         votes=[],
         body=seal_body(unit, approval_id=approval_id, conversation_id=conversation_id, shown=body),
+        **_UNCLAIMED,
+        **_warning(now, expires_at),
         **_terms(terms),
     )
-    return get(unit, approval_id=approval_id)
+    opened = get(unit, approval_id=approval_id)
+    _announce(unit, opened, "approval_opened", now)
+    return opened
 
 
 def get(unit: Unit, *, approval_id: ApprovalId) -> Approval:
@@ -140,6 +164,61 @@ def listing(
     return [approval_of(unit, row) for row in unit.rows(statement)]
 
 
+def claim(unit: Unit, *, approval_id: ApprovalId, reviewer: Reviewer, lease: timedelta, now: datetime) -> Approval:
+    """Take an approval in hand for a while, so that no two people work on it; again, to hold it longer.
+
+    A claim of somebody else that has ended is taken over. A yes that is one of two, and everything that changes the
+    approval, ends the claim.
+
+    Raises:
+        ApprovalError: Not pending, expired, claimed by somebody else, not for this role or action, their own request.
+    """
+    row = _row(unit, approval_id)
+    known = approval_of(unit, row)
+    _check_open(known, now)
+    _check_claim(known, reviewer, now)
+    authority.check_reach(approval_id=approval_id, reviewer=reviewer, role=known.role, tool=known.tool)
+    if reviewer.id in _authors(unit, known):
+        raise OwnRequest(approval_id)
+    held = known.claimed_by == reviewer.id and known.claimed_until is not None and now < known.claimed_until
+    since = known.claimed_at if held else now
+    _change(unit, row, {"claimed_by": reviewer.id, "claimed_at": since, "claimed_until": now + lease})
+    return get(unit, approval_id=approval_id)
+
+
+def renew_claim(
+    unit: Unit, *, approval_id: ApprovalId, reviewer: Reviewer, lease: timedelta, now: datetime
+) -> Approval:
+    """Hold a claim longer; also one that has ended, if nobody else took it.
+
+    Raises:
+        ApprovalError: Not pending, expired, or not claimed by this person.
+    """
+    row = _row(unit, approval_id)
+    known = approval_of(unit, row)
+    _check_open(known, now)
+    _check_claim(known, reviewer, now)
+    if known.claimed_by != reviewer.id:
+        raise NotClaimed(approval_id)
+    _change(unit, row, {"claimed_until": now + lease})
+    return get(unit, approval_id=approval_id)
+
+
+def release_claim(unit: Unit, *, approval_id: ApprovalId, reviewer: Reviewer) -> Approval:
+    """Give a claim back before it ends.
+
+    Raises:
+        ApprovalError: Not pending, or not claimed by this person.
+    """
+    row = _row(unit, approval_id)
+    if row["status"] != "pending":
+        raise ApprovalClosed(approval_id, status=row["status"])
+    if row["claimed_by"] != reviewer.id:
+        raise NotClaimed(approval_id)
+    _change(unit, row, _UNCLAIMED)
+    return get(unit, approval_id=approval_id)
+
+
 def decide(
     unit: Unit,
     *,
@@ -174,12 +253,10 @@ def decide(
         raise ValueError("An edit, and nothing else, comes with the edited request.")
     row = _row(unit, approval_id)
     known = approval_of(unit, row)
-    if known.status != "pending":
-        raise ApprovalClosed(approval_id, status=known.status)
-    if now >= known.expires_at:
-        raise ApprovalExpired(approval_id)
+    _check_open(known, now)
     if version is not None and version != known.version:
         raise ApprovalChanged(approval_id, version=version, current=known.version)
+    _check_claim(known, reviewer, now)
     amount_minor, currency = known.amount_minor, known.currency
     roles = [known.role]
     if edited is not None:
@@ -192,13 +269,17 @@ def decide(
             answer=answer,
             reviewer=reviewer,
             role=role,
+            tool=known.tool,
             amount_minor=amount_minor,
             currency=currency,
             authors=_authors(unit, known),
             voters=[vote.reviewer for vote in known.votes],
             note=note,
         )
+    if edited is not None and edited.request.tool != known.tool:
+        raise ToolSwitched(known.id, tool=known.tool, edited=edited.request.tool)
     vote = Vote(reviewer.id, answer, now, note, max(0.0, (now - known.asked_at).total_seconds()))
+    _keep_answer(unit, known, vote)
     if edited is not None:
         return _edit(unit, row, known, edited, vote)
     votes = (*known.votes, vote)
@@ -208,6 +289,7 @@ def decide(
         "body": seal_body(
             unit, approval_id=approval_id, conversation_id=known.conversation_id, shown=known.body, votes=votes
         ),
+        **_UNCLAIMED,
     }
     return _settle(unit, row, values, answer=answer, now=now)
 
@@ -271,6 +353,8 @@ def reopen(
         "edited_by": None,
         "asked_at": now,
         "body": seal_body(unit, approval_id=approval_id, conversation_id=conversation_id, shown=body),
+        **_UNCLAIMED,
+        **_warning(now, expires_at),
         **_terms(terms),
     }
     if policy_version is not None:
@@ -278,16 +362,41 @@ def reopen(
     if amount_minor is not None:
         values |= {"amount_minor": amount_minor, "currency": currency}
     _change(unit, row, values)
-    return get(unit, approval_id=approval_id)
+    reopened = get(unit, approval_id=approval_id)
+    _announce(unit, reopened, "approval_reopened", now)
+    return reopened
 
 
-def withdraw(unit: Unit, *, approval_id: ApprovalId, by: str, now: datetime) -> Approval:
+def withdraw(
+    unit: Unit,
+    *,
+    approval_id: ApprovalId,
+    by: str,
+    now: datetime,
+    conversation_id: ConversationId | None = None,
+    reason: str = "",
+) -> Approval:
     """Take the question back: the customer changed their mind. Wins over a yes until that is spent.
 
+    Args:
+        unit: The transaction.
+        approval_id: Which.
+        by: Who takes it back: the customer, a bot for them, or a reviewer.
+        now: When.
+        conversation_id: Where the customer said so, by which a bot shows that it speaks for them.
+        reason: Why; without a conversation it is needed.
+
     Raises:
+        NotOfConversation: The approval waits in another conversation.
+        JustificationMissing: Neither a conversation nor a reason.
         ApprovalClosed: It is neither pending nor approved.
     """
-    return _end(unit, approval_id, "withdrawn", of=("pending", "approved"), now=now, told={"by": by})
+    row = _row(unit, approval_id)
+    if conversation_id is not None and conversation_id != row["conversation_id"]:
+        raise NotOfConversation(approval_id)
+    if conversation_id is None and not reason.strip():
+        raise JustificationMissing(approval_id, answer="withdraw")
+    return _end(unit, approval_id, "withdrawn", of=("pending", "approved"), by=by, now=now, because=reason)
 
 
 def void(unit: Unit, *, approval_id: ApprovalId, by: str, now: datetime) -> Approval:
@@ -296,14 +405,30 @@ def void(unit: Unit, *, approval_id: ApprovalId, by: str, now: datetime) -> Appr
     Raises:
         ApprovalClosed: It is neither pending nor approved.
     """
-    return _end(unit, approval_id, "void", of=("pending", "approved"), now=now, told={"by": by})
+    return _end(unit, approval_id, "void", of=("pending", "approved"), by=by, now=now)
+
+
+def warn_due(unit: Unit, *, now: datetime) -> list[Approval]:
+    """Note, once per time it is asked, that an approval will expire soon, and tell whoever watches."""
+    due = select(_TABLE).where(
+        (_TABLE.c.status == "pending")
+        & _TABLE.c.warned_at.is_(None)
+        & (_TABLE.c.warns_at <= now)
+        & (_TABLE.c.expires_at > now)
+    )
+    warned = []
+    for row in unit.rows(due.order_by(_TABLE.c.expires_at, _TABLE.c.id)):
+        _change(unit, row, {"warned_at": now})
+        warned.append(get(unit, approval_id=ApprovalId(row["id"])))
+        _announce(unit, warned[-1], "approval_warned", now)
+    return warned
 
 
 def expire_due(unit: Unit, *, now: datetime) -> list[Approval]:
     """Close what nobody answered in time, and tell its turns, whose fallback follows."""
     due = select(_TABLE.c.id).where((_TABLE.c.status == "pending") & (_TABLE.c.expires_at <= now))
     ids = [ApprovalId(row["id"]) for row in unit.rows(due.order_by(_TABLE.c.expires_at, _TABLE.c.id))]
-    return [_end(unit, approval_id, "expired", of=("pending",), now=now, told={}) for approval_id in ids]
+    return [_end(unit, approval_id, "expired", of=("pending",), by=None, now=now) for approval_id in ids]
 
 
 def of_turn(unit: Unit, *, turn_id: TurnId) -> list[Approval]:
@@ -328,8 +453,6 @@ def pending_of_conversation(unit: Unit, *, conversation_id: ConversationId) -> l
 
 
 def _edit(unit: Unit, row: Mapping[Any, Any], known: Approval, edited: EditedRequest, vote: Vote) -> Approval:
-    if edited.request.tool != known.tool:
-        raise ToolSwitched(known.id, tool=known.tool, edited=edited.request.tool)
     votes = () if edited.needs_more else (vote,)
     status: ApprovalStatus = "approved" if len(votes) >= edited.terms.count else "pending"
     values: dict[str, Any] = {
@@ -346,6 +469,7 @@ def _edit(unit: Unit, row: Mapping[Any, Any], known: Approval, edited: EditedReq
         "body": seal_body(
             unit, approval_id=known.id, conversation_id=known.conversation_id, shown=edited.body, votes=votes
         ),
+        **_UNCLAIMED,
         **_terms(edited.terms),
     }
     return _settle(unit, row, values, answer="edit", now=vote.at)
@@ -358,6 +482,7 @@ def _settle(unit: Unit, row: Mapping[Any, Any], values: dict[str, Any], *, answe
     settled = get(unit, approval_id=ApprovalId(row["id"]))
     if is_final:
         _tell(unit, settled, kind="decision", key="", told={"answer": answer}, now=now)
+        _announce(unit, settled, "approval_ended", now)
     return settled
 
 
@@ -367,20 +492,81 @@ def _end(
     status: ApprovalStatus,
     *,
     of: tuple[ApprovalStatus, ...],
+    by: str | None,
     now: datetime,
-    told: dict[str, Json],
+    because: str = "",
 ) -> Approval:
     row = _row(unit, approval_id)
     if row["status"] not in of:
         raise ApprovalClosed(approval_id, status=row["status"])
-    _change(unit, row, {"status": status, "decided_at": now})
+    values: dict[str, Any] = {"status": status, "decided_at": now, "ended_by": by, **_UNCLAIMED}
+    if because:
+        known = approval_of(unit, row)
+        values["body"] = seal_body(
+            unit,
+            approval_id=approval_id,
+            conversation_id=known.conversation_id,
+            shown=known.body,
+            votes=known.votes,
+            ended_because=because,
+        )
+    _change(unit, row, values)
     ended = get(unit, approval_id=approval_id)
     if status == "expired":
-        _tell(unit, ended, kind="expiry", key="", told=told, now=now)
+        _tell(unit, ended, kind="expiry", key="", told={}, now=now)
     else:
         # A key of its own: the item of a yes that came before may have been run already.
-        _tell(unit, ended, kind="decision", key=f":{status}", told={"answer": status, **told}, now=now)
+        _tell(unit, ended, kind="decision", key=f":{status}", told={"answer": status, "by": by}, now=now)
+    _announce(unit, ended, "approval_ended", now)
     return ended
+
+
+def _check_open(known: Approval, now: datetime) -> None:
+    """Refuse whatever a person wants with an approval that is over."""
+    if known.status != "pending":
+        raise ApprovalClosed(known.id, status=known.status)
+    if now >= known.expires_at:
+        raise ApprovalExpired(known.id)
+
+
+def _check_claim(known: Approval, reviewer: Reviewer, now: datetime) -> None:
+    """Refuse whoever comes while somebody else is at it."""
+    if known.is_claimed(now=now, by_other_than=reviewer.id):
+        assert known.claimed_by is not None and known.claimed_until is not None  # noqa: S101, PT018  # it is claimed
+        raise ApprovalClaimed(known.id, by=known.claimed_by, until=known.claimed_until)
+
+
+def _keep_answer(unit: Unit, known: Approval, vote: Vote) -> None:
+    own_claim = known.claimed_at is not None and known.claimed_by == vote.reviewer
+    review_answers.keep(
+        unit,
+        approval_id=known.id,
+        version=known.version,
+        tool=known.tool,
+        reviewer=vote.reviewer,
+        answer=vote.answer,
+        seconds_to_decide=vote.seconds_to_decide,
+        seconds_of_claim=max(0.0, (vote.at - known.claimed_at).total_seconds())
+        if own_claim and known.claimed_at is not None
+        else None,
+        now=vote.at,
+    )
+
+
+def _announce(unit: Unit, approval: Approval, kind: events.EventKind, now: datetime) -> None:
+    ids = {
+        "approval": str(approval.id),
+        "version": str(approval.version),
+        "status": str(approval.status),
+        "queue": approval.queue,
+        "role": approval.role,
+        "expires_at": approval.expires_at.isoformat(),
+    }
+    events.put(unit, kind=kind, conversation_id=approval.conversation_id, ids=ids, now=now)
+
+
+def _warning(now: datetime, expires_at: datetime) -> dict[str, Any]:
+    return {"warns_at": now + WARN_AFTER * (expires_at - now), "warned_at": None}
 
 
 def _tell(

@@ -4,7 +4,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from memory.errors import AboveLimit, AlreadyVoted, JustificationMissing, NotAuthorised, OwnRequest
+from memory.errors import (
+    AboveLimit,
+    ActionNotYours,
+    AlreadyVoted,
+    JustificationMissing,
+    NotAuthorised,
+    OwnRequest,
+)
 
 Answer = Literal["approve", "edit", "reject", "respond"]
 
@@ -20,6 +27,17 @@ class Reviewer:
     role: str
     limits: Mapping[str, int] | None = None
     """Highest amount by currency, in minor units; None for no limits. A currency left out can't be approved."""
+    actions: Mapping[str, Mapping[str, int] | None] | None = None
+    """The tools they may decide on, each with limits of its own or None for the general ones; None for all tools."""
+
+    def limits_for(self, tool: str) -> Mapping[str, int] | None:
+        """The limits that hold for an action: its own if it has some, else the general ones."""
+        own = self.actions.get(tool) if self.actions is not None else None
+        return own if own is not None else self.limits
+
+    def may_decide_on(self, tool: str) -> bool:
+        """Whether an action is theirs."""
+        return self.actions is None or tool in self.actions
 
 
 def check(
@@ -28,6 +46,7 @@ def check(
     answer: Answer,
     reviewer: Reviewer,
     role: str,
+    tool: str,
     amount_minor: int | None,
     currency: str | None,
     authors: Collection[str],
@@ -41,6 +60,7 @@ def check(
         answer: What they answer. An amount binds those who say yes; anybody with the role may say no to any amount.
         reviewer: Who answers.
         role: The lowest role that may.
+        tool: The action it is about.
         amount_minor: The money that would move; None for none.
         currency: Of the amount.
         authors: Who asked for it.
@@ -48,20 +68,41 @@ def check(
         note: The reviewer's words.
 
     Raises:
-        NotAuthorised, AboveLimit, OwnRequest, AlreadyVoted, JustificationMissing: Checked in this order.
+        NotAuthorised, ActionNotYours, AboveLimit, OwnRequest, AlreadyVoted, JustificationMissing: Checked in this
+            order.
     """
-    if not has_role(reviewer.role, at_least=role):
-        raise NotAuthorised(approval_id, needed=role, role=reviewer.role)
-    if answer in ("approve", "edit") and amount_minor is not None and reviewer.limits is not None:
-        limit = reviewer.limits.get(currency or "")
-        if limit is None or amount_minor > limit:
-            raise AboveLimit(approval_id, amount_minor=amount_minor, currency=currency or "", limit_minor=limit)
+    check_reach(approval_id=approval_id, reviewer=reviewer, role=role, tool=tool)
+    says_yes = answer in ("approve", "edit")
+    if says_yes and not suffices(reviewer, role=role, tool=tool, amount_minor=amount_minor, currency=currency):
+        limit = (reviewer.limits_for(tool) or {}).get(currency or "")
+        raise AboveLimit(approval_id, amount_minor=amount_minor or 0, currency=currency or "", limit_minor=limit)
     if reviewer.id in authors:
         raise OwnRequest(approval_id)
     if reviewer.id in voters:
         raise AlreadyVoted(approval_id)
     if answer in ("reject", "respond") and not note.strip():
         raise JustificationMissing(approval_id, answer=answer)
+
+
+def check_reach(*, approval_id: str, reviewer: Reviewer, role: str, tool: str) -> None:
+    """Refuse a person to whom this approval is none of their business, whatever they would answer.
+
+    Raises:
+        NotAuthorised, ActionNotYours: Checked in this order.
+    """
+    if not has_role(reviewer.role, at_least=role):
+        raise NotAuthorised(approval_id, needed=role, role=reviewer.role)
+    if not reviewer.may_decide_on(tool):
+        raise ActionNotYours(approval_id, tool=tool)
+
+
+def suffices(reviewer: Reviewer, *, role: str, tool: str, amount_minor: int | None, currency: str | None) -> bool:
+    """Whether a person's yes counts, by role, action and amount."""
+    limits = reviewer.limits_for(tool)
+    enough = has_role(reviewer.role, at_least=role) and reviewer.may_decide_on(tool)
+    if amount_minor is None or limits is None:
+        return enough
+    return enough and amount_minor <= limits.get(currency or "", -1)
 
 
 def has_role(role: str, *, at_least: str) -> bool:

@@ -10,6 +10,7 @@ from sqlmodel import Field
 
 from memory import cases, customers, evidence
 from memory.errors import CustomerConflict, RecordNotFound
+from memory.guards import guard
 from memory.rows import Moment, Row, table_of
 from memory.unit import Kept, Unit
 from memory.vault import conversation_key
@@ -113,6 +114,7 @@ def bind(
     Raises:
         CustomerConflict: It is bound to somebody else; one conversation never serves two customers.
     """
+    guard(unit, f"customer:{customer_id}")
     known = _existing(unit, conversation_id)
     if known.customer_id not in (None, customer_id):
         raise CustomerConflict(conversation_id)

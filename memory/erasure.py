@@ -19,6 +19,7 @@ from sqlmodel import Field
 from memory import audit, customers, receipts, signing
 from memory.conversations import ConversationRow
 from memory.errors import ErasureHeld, RecordNotFound
+from memory.guards import guard
 from memory.receipts import ReceiptRow
 from memory.requests import RequestTable
 from memory.rows import Moment, Row, table_of
@@ -40,6 +41,7 @@ NOBODYS: Final = frozenset(
         "audit_anchors",
         "audit_heads",
         "erasures",
+        "guards",
         "key_destructions",
         "keys",
         "legal_holds",
@@ -47,6 +49,7 @@ NOBODYS: Final = frozenset(
         "policy_engines",
         "policy_terms",
         "policy_versions",
+        "review_answers",
         "signing_keys",
         "snapshots",
     }
@@ -189,6 +192,7 @@ def forget(
     Raises:
         ErasureHeld: A legal hold forbids it; that it was tried is on the record.
     """
+    guard(unit, f"customer:{customer_id}")
     subject = subject_of(unit, customer_id)
     held = _hold_of(unit, subject)
     if held is not None:
@@ -274,6 +278,7 @@ def listing(unit: Unit, *, limit: int = 100) -> list[Erasure]:
 
 def hold(unit: Unit, *, hold_id: str, customer_id: CustomerId, by: str, reference: str, now: datetime) -> LegalHold:
     """Forbid the erasure of a person until the hold is released; it stands once, asked again."""
+    guard(unit, f"customer:{customer_id}")
     subject = subject_of(unit, customer_id)
     standing = _hold_of(unit, subject)
     if standing is not None:

@@ -5,6 +5,7 @@ CaseMemoryError
 │   ├── DataDirectoryHeld      another process works on this data directory
 │   ├── StoreClosed            the store was closed
 │   ├── StoreUnavailable       the database refused; nothing of this was stored
+│   │   └── DatabaseUnreachable
 │   ├── WriteInDoubt           the connection broke while it committed; nobody can say whether it did
 │   ├── SchemaBehind           the database must be upgraded first
 │   ├── SchemaAhead            the database was made by a newer Callboard
@@ -22,11 +23,15 @@ CaseMemoryError
 │   ├── ApprovalClosed         it is not in a state that takes this
 │   ├── ApprovalExpired
 │   ├── ApprovalChanged        the reviewer saw another version
+│   ├── ApprovalClaimed        somebody else is at it
+│   ├── NotClaimed             the claim to renew or release is not yours
 │   ├── NotAuthorised          role
+│   ├── ActionNotYours         tool
 │   ├── AboveLimit             amount
 │   ├── OwnRequest             four eyes
 │   ├── AlreadyVoted           two approvals need two people
-│   ├── JustificationMissing   a reject or a response needs words
+│   ├── JustificationMissing   a reject, a response or a withdrawal for somebody needs words
+│   ├── NotOfConversation      a withdrawal names another conversation, or none
 │   └── ToolSwitched           an edit may not name another tool
 ├── ReceiptError
 │   ├── AlreadyDone            this effect has happened
@@ -35,6 +40,11 @@ CaseMemoryError
 │   ├── FactsOutdated          another effect came after the facts of the decision
 │   └── ReceiptStateError      the receipt is not in a state that takes this
 ├── ErasureHeld                a legal hold forbids to erase this person
+├── ReconciliationError
+│   ├── ReconciliationClosed   it was answered, or the system of record answered meanwhile
+│   ├── ReconcilerLacksRole    role or action
+│   └── OutcomeUnclear         an answer without its result, or without a reason
+├── Overloaded                 too much waits; nothing was taken
 ├── PolicyLifeError
 │   ├── PolicyNotReady         a step of a policy version's life is missing
 │   └── SecondPersonNeeded     whoever drafted it can't approve it, nor a lower role
@@ -43,6 +53,7 @@ CaseMemoryError
     └── IndexMissing           the database has no table for vectors
 """
 
+from datetime import datetime
 from pathlib import Path
 
 
@@ -80,6 +91,15 @@ class StoreUnavailable(StoreError):
         super().__init__("The database refused this write and nothing of it was stored. Check disk space, then retry.")
 
 
+class DatabaseUnreachable(StoreUnavailable):
+    """The Postgres database can't be reached."""
+
+    def __init__(self) -> None:
+        StoreError.__init__(
+            self, "The database can't be reached. Check that it runs, and CALLBOARD_DATABASE_URL: host, user, password."
+        )
+
+
 class WriteInDoubt(StoreError):
     """The connection broke while this was committed, and the database can't be asked whether it was."""
 
@@ -92,7 +112,8 @@ class SchemaBehind(StoreError):
 
     def __init__(self, *, found: str | None, needed: str) -> None:
         super().__init__(
-            f"The database is at schema {found or 'none'}, this version needs {needed}. Run: callboard db upgrade"
+            f"The database {f'is at schema {found}' if found else 'holds nothing of Callboard'}, this version needs "
+            f"schema {needed}. Run: callboard db upgrade"
         )
         self.found = found
         self.needed = needed
@@ -229,6 +250,26 @@ class ApprovalChanged(ApprovalError):
         self.current = current
 
 
+class ApprovalClaimed(ApprovalError):
+    """Somebody else has claimed the approval and is at it."""
+
+    def __init__(self, approval_id: str, *, by: str, until: datetime) -> None:
+        super().__init__(
+            approval_id,
+            f"Approval {approval_id} is claimed by {by} until {until.isoformat(timespec='seconds')}. "
+            "Wait until it is released or the claim has ended.",
+        )
+        self.by = by
+        self.until = until
+
+
+class NotClaimed(ApprovalError):
+    """The claim to renew or to release is not yours."""
+
+    def __init__(self, approval_id: str) -> None:
+        super().__init__(approval_id, f"You hold no claim on approval {approval_id}. Claim it first.")
+
+
 class NotAuthorised(ApprovalError):
     """The reviewer's role is too low."""
 
@@ -236,6 +277,16 @@ class NotAuthorised(ApprovalError):
         super().__init__(approval_id, f"Approval {approval_id} needs the role {needed}; yours is {role}. Pass it on.")
         self.needed = needed
         self.role = role
+
+
+class ActionNotYours(ApprovalError):
+    """The reviewer may not decide on this action."""
+
+    def __init__(self, approval_id: str, *, tool: str) -> None:
+        super().__init__(
+            approval_id, f"Approval {approval_id} is about {tool}, which isn't yours to decide. Pass it on."
+        )
+        self.tool = tool
 
 
 class AboveLimit(ApprovalError):
@@ -267,11 +318,20 @@ class AlreadyVoted(ApprovalError):
 
 
 class JustificationMissing(ApprovalError):
-    """A reject or a response needs words."""
+    """A reject, a response, or a withdrawal on somebody's behalf needs words."""
 
     def __init__(self, approval_id: str, *, answer: str) -> None:
         super().__init__(approval_id, f"To {answer} approval {approval_id}, write a message that says why.")
         self.answer = answer
+
+
+class NotOfConversation(ApprovalError):
+    """A withdrawal for a customer names the conversation that the approval belongs to."""
+
+    def __init__(self, approval_id: str) -> None:
+        super().__init__(
+            approval_id, f"Approval {approval_id} doesn't belong to the conversation given. Name the one it waits in."
+        )
 
 
 class ToolSwitched(ApprovalError):
@@ -344,6 +404,58 @@ class ErasureHeld(CaseMemoryError):
         )
         self.hold_id = hold_id
         self.reference = reference
+
+
+class ReconciliationError(CaseMemoryError):
+    """A refused answer about an effect whose outcome is unknown. The item is exactly as it was."""
+
+    def __init__(self, reconciliation_id: str, message: str) -> None:
+        super().__init__(message)
+        self.reconciliation_id = reconciliation_id
+
+
+class ReconciliationClosed(ReconciliationError):
+    """It was answered before, or the system of record has answered meanwhile."""
+
+    def __init__(self, reconciliation_id: str, *, status: str) -> None:
+        super().__init__(reconciliation_id, f"{reconciliation_id} is settled ({status}). Read the receipt instead.")
+        self.status = status
+
+
+class ReconcilerLacksRole(ReconciliationError):
+    """The role is too low, or the action isn't theirs."""
+
+    def __init__(self, reconciliation_id: str, *, needed: str, role: str) -> None:
+        super().__init__(
+            reconciliation_id, f"{reconciliation_id} needs the role {needed} for this action; yours is {role}."
+        )
+        self.needed = needed
+        self.role = role
+
+
+class OutcomeUnclear(ReconciliationError):
+    """An answer that says that it happened without its result, or anything without how that is known."""
+
+    def __init__(self, reconciliation_id: str, *, lacks: str) -> None:
+        super().__init__(
+            reconciliation_id, f"The answer to {reconciliation_id} lacks {lacks}. Say it and send it again."
+        )
+        self.lacks = lacks
+
+
+class Overloaded(CaseMemoryError):
+    """Too much waits; the message was not taken, and nothing that was is lost."""
+
+    def __init__(self, *, scope: str, waiting: int, limit: int, retry_after_s: int) -> None:
+        where = "in this conversation" if scope == "conversation" else "in all"
+        super().__init__(
+            f"{waiting} messages wait {where}, and {limit} are the most. "
+            f"Send this one again in {retry_after_s} s, under the same id."
+        )
+        self.scope = scope
+        self.waiting = waiting
+        self.limit = limit
+        self.retry_after_s = retry_after_s
 
 
 class PolicyLifeError(CaseMemoryError):

@@ -10,6 +10,7 @@ from sqlalchemy import Column, UniqueConstraint, bindparam, false, or_, select, 
 from sqlmodel import Field
 
 from memory.errors import EvidenceSpent, RecordNotFound
+from memory.guards import guard
 from memory.rows import SERIAL, Moment, Row, table_of
 from memory.unit import Kept, Unit
 from memory.vault import conversation_key
@@ -115,6 +116,7 @@ def add(
         row = unit.row(_TABLE, conversation_id=conversation_id, dedupe_key=dedupe_key)
         if row is not None:
             return _evidence(unit, row)
+    guard(unit, f"evidence:{case_id}")
     unit.run(_SUPERSEDE, of_case=case_id, of_kind=kind, of_name=name, of_subject=subject, superseded_by=evidence_id)
     unit.insert(
         _TABLE,

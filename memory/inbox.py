@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal, cast
 
-from sqlalchemy import Column, UniqueConstraint, bindparam, func, select, update
+from sqlalchemy import Column, UniqueConstraint, bindparam, case, func, select, update
 from sqlmodel import Field
 
 from memory import conversations
-from memory.errors import MessageConflict, RecordNotFound
+from memory.errors import MessageConflict, Overloaded, RecordNotFound
 from memory.rows import SERIAL, Moment, Row, table_of
 from memory.unit import Kept, Unit
 from memory.vault import conversation_key
@@ -17,6 +18,26 @@ from policies.words import ConversationId, Json, TurnId
 
 ItemKind = Literal["message", "decision", "expiry", "timer", "handback"]
 ItemState = Literal["waiting", "running", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """How many messages may wait or run before another one is refused, over all processes on these records."""
+
+    per_conversation: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is to be done at this moment, over all processes on these records."""
+
+    waiting: int
+    """Items that nobody has taken up."""
+    running: int
+    oldest_at: datetime | None
+    """When the oldest of them came."""
+
 
 BURST = 10
 """How many messages that wait together are answered together, at most."""
@@ -53,6 +74,13 @@ _IN_STATE = Kept(
     .where((_TABLE.c.conversation_id == bindparam("conversation_id")) & (_TABLE.c.state == bindparam("state")))
     .order_by(_TABLE.c.seq)
     .limit(BURST)
+)
+_UNFINISHED = ("waiting", "running")
+_COUNTED = Kept(
+    select(
+        func.count().label("total"),
+        func.sum(case((_TABLE.c.conversation_id == bindparam("conversation_id"), 1), else_=0)).label("conversation"),
+    ).where((_TABLE.c.state == "waiting") | (_TABLE.c.state == "running"))
 )
 
 
@@ -226,6 +254,54 @@ def waiting_count(unit: Unit, *, conversation_id: ConversationId | None = None) 
     if conversation_id is not None:
         statement = statement.where(_TABLE.c.conversation_id == conversation_id)
     return int(unit.value(statement))
+
+
+def load(unit: Unit) -> Load:
+    """What waits and runs, in all conversations."""
+    statement = (
+        select(_TABLE.c.state, func.count().label("items"), func.min(_TABLE.c.created_at).label("oldest_at"))
+        .where(_TABLE.c.state.in_(_UNFINISHED))
+        .group_by(_TABLE.c.state)
+    )
+    found = {row["state"]: row for row in unit.rows(statement)}
+    oldest = [row["oldest_at"] for row in found.values()]
+    counts = {state: int(row["items"]) for state, row in found.items()}
+    return Load(counts.get("waiting", 0), counts.get("running", 0), min(oldest, default=None))
+
+
+def check_room(
+    unit: Unit,
+    *,
+    conversation_id: ConversationId,
+    message_id: str,
+    intake: Intake,
+    beside: Mapping[str, int] = MappingProxyType({}),
+) -> None:
+    """Refuse a new message where too much waits or runs; one that is known already is never refused.
+
+    Looked at before the message is written, not with it: counting all that waits in the transaction that adds to it
+    would make every two messages at once collide on Postgres. What several processes take at the same moment may exceed
+    the limits by as much as they have in hand.
+
+    Args:
+        unit: The transaction, of reading.
+        conversation_id: Whose message.
+        message_id: Its id.
+        intake: The limits.
+        beside: What this process is writing just now, by scope: "conversation", "total".
+
+    Raises:
+        Overloaded: As many as `intake` allows wait or run; nothing was taken.
+    """
+    if unit.row(_TABLE, conversation_id=conversation_id, kind="message", dedupe_key=message_id) is not None:
+        return
+    counted = unit.first(_COUNTED, conversation_id=conversation_id)
+    assert counted is not None  # noqa: S101  # a count has always a row
+    for scope, limit in (("conversation", intake.per_conversation), ("total", intake.total)):
+        waiting = int(counted[scope] or 0) + beside.get(scope, 0)
+        if waiting >= limit:
+            # The longer the queue, the longer until it is worth another try.
+            raise Overloaded(scope=scope, waiting=waiting, limit=limit, retry_after_s=min(1 + waiting // 50, 60))
 
 
 def _add(

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Column, delete, func, select
 from sqlmodel import Field
 
 from memory.errors import LimitExceeded
+from memory.guards import guard
 from memory.rows import SERIAL, Moment, Row, table_of
 from memory.unit import Unit
 from policies.words import LimitUse, PastUse, ReceiptId
@@ -37,6 +38,7 @@ def use(unit: Unit, *, receipt_id: ReceiptId, uses: Sequence[LimitUse], now: dat
         LimitExceeded: One of them doesn't reach; the caller's transaction must not go on.
     """
     for wanted in uses:
+        guard(unit, f"limit:{wanted.key}")
         condition = _TABLE.c.key == wanted.key
         if wanted.window_s is not None:
             condition &= _TABLE.c.at > now - timedelta(seconds=wanted.window_s)

@@ -1,4 +1,4 @@
-"""The store on Postgres: any number of processes, every write serializable and run again when it lost a race."""
+"""The store on Postgres: any number of processes, every write on one snapshot and run again when it lost a race."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from memory import migrating
-from memory.errors import StoreClosed, StoreUnavailable, WriteInDoubt
+from memory.errors import DatabaseUnreachable, StoreClosed, StoreUnavailable, WriteInDoubt
 from memory.store import Fence, check_fence
 from memory.unit import Unit
 from memory.vault import KeyCache, Vault
@@ -53,13 +53,14 @@ class DatabaseLimits:
 class PostgresStore:
     """Callboard's records in a Postgres database that any number of processes share.
 
-    Writes are serializable: what a write read still holds when it commits, or it is run again. Reads see one snapshot.
-    Both run on threads of the store, as many as it has connections.
+    A write sees one snapshot, and fails and is run again when another wrote a row that it writes too; where that isn't
+    enough to be as if they ran one after the other, `memory/guards.py` makes them meet. Writes and reads run on threads
+    of the store, as many as it has connections.
     """
 
     def __init__(self, engine: Engine, keys: KeyCache, limits: DatabaseLimits, chance: Callable[[], float]) -> None:
         self._engine = engine
-        self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._reading = engine.execution_options(postgresql_readonly=True)
         self._keys = keys
         self._chance = chance
         self._threads = ThreadPoolExecutor(limits.connections, thread_name_prefix="callboard-database")
@@ -87,7 +88,7 @@ class PostgresStore:
 
         Raises:
             SchemaBehind, SchemaAhead: It was made for another version of Callboard.
-            StoreUnavailable: It can't be reached.
+            DatabaseUnreachable: As it says.
             WrongMasterKey: It was made with another key.
         """
         engine = engine_of(url, limits)
@@ -95,8 +96,11 @@ class PostgresStore:
         try:
             await store.read(lambda unit: migrating.check(unit.connection))
             await store.write(lambda unit: unit.vault.check_master())
-        except BaseException:
+        except BaseException as error:
             await store.close()
+            cause = error.__cause__
+            if isinstance(error, StoreUnavailable) and isinstance(cause, DBAPIError) and _is_cut(cause):
+                raise DatabaseUnreachable from error
             raise
         return store
 
@@ -215,7 +219,7 @@ def engine_of(url: str, limits: DatabaseLimits) -> Engine:
     """Connections to the database, each with its time-outs."""
     engine = create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
-        isolation_level="SERIALIZABLE",
+        isolation_level="REPEATABLE READ",
         pool_size=limits.connections,
         max_overflow=0,
         pool_timeout=limits.statement_s,

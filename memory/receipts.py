@@ -11,6 +11,7 @@ from sqlmodel import Field
 from memory import approvals, limit_uses
 from memory.conversations import ConversationRow
 from memory.errors import AlreadyDone, FactsOutdated, InFlight, ReceiptStateError, RecordNotFound
+from memory.guards import guard
 from memory.limit_uses import uses as uses
 from memory.rows import Moment, Row, table_of
 from memory.unit import Kept, Unit
@@ -60,6 +61,7 @@ class ReceiptRow(Row, table=True):
 _TABLE = table_of(ReceiptRow)
 _CONVERSATIONS = table_of(ConversationRow)
 _OWN = _CONVERSATIONS.c.id == bindparam("conversation_id")
+_CUSTOMER = Kept(select(_CONVERSATIONS.c.customer_id).where(_OWN))
 _THEIRS = select(_CONVERSATIONS.c.id).where(
     _CONVERSATIONS.c.customer_id == select(_CONVERSATIONS.c.customer_id).where(_OWN).scalar_subquery()
 )
@@ -181,6 +183,7 @@ def reserve(
             raise AlreadyDone(live, receipt_id=live.id)
         raise InFlight(live, receipt_id=live.id, state=live.state)
     if beside is not None:
+        guard(unit, f"effects:{unit.value(_CUSTOMER, conversation_id=conversation_id) or conversation_id}")
         _check_beside(unit, beside, conversation_id, now)
     attempt = 1 + int(unit.value(_ATTEMPTS, key=key))
     if approval is not None:

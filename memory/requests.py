@@ -26,6 +26,9 @@ from policies.words import (
     TurnId,
 )
 
+UNDO = "undo:"
+"""Begins the occurrence of a request that undoes an effect; that effect's receipt follows."""
+
 Phase = Literal["guard", "confirm", "act", "reopened", "edit", "ledger"]
 """guard: before anything; confirm: allowed as soon as the customer says yes; act: again, just before the call;
 reopened: what was approved no longer holds; edit: of a person's change; ledger: the permit could not be spent."""

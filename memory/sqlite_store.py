@@ -6,9 +6,10 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
@@ -21,6 +22,10 @@ from memory.unit import Unit
 from memory.vault import KeyCache, Vault
 
 T = TypeVar("T")
+
+SYNCHRONOUS: ContextVar[Literal["FULL", "NORMAL", "OFF"]] = ContextVar("callboard_synchronous", default="FULL")
+"""When SQLite waits for the disk. For measurements only: with less than FULL a power cut may take back what was
+acknowledged, and an effect that was made may be forgotten (P2)."""
 
 _GROUP = 256
 """How many waiting writes share a commit at most; bounds how long the first of them waits."""
@@ -331,7 +336,7 @@ def _engine(data_dir: Path, *, read_only: bool = False) -> Engine:
         connection.isolation_level = None
         for pragma in (
             "journal_mode=WAL",
-            "synchronous=FULL",
+            f"synchronous={SYNCHRONOUS.get()}",
             "foreign_keys=ON",
             "secure_delete=ON",
             "busy_timeout=5000",

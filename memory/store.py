@@ -28,7 +28,7 @@ class Store(Protocol):
     A write is a function of a `Unit` that returns plain values. It runs in a transaction, in a thread that isn't the
     caller's, perhaps more than once: only its last run counts. It must not keep the unit, and must not do anything but
     read and write rows: nothing waits for anything else inside a transaction. Writes are as if they ran one after the
-    other, whoever else writes.
+    other, whoever else writes; those that decide on what others may add take a guard (`memory/guards.py`).
     """
 
     async def write(self, work: Callable[[Unit], T], *, fence: Fence | None = None) -> T:

@@ -7,10 +7,10 @@ from policies.findings import Findings
 from policies.limits import LimitKey, limit_key
 from policies.loading import load_policies
 from policies.moments import Moment, add_signals, read_moment, read_turn
-from policies.programs import PolicySet
-from policies.rules import ObligationRule, ProseRule, Trigger
+from policies.programs import CALL_TYPES, SITUATION_TYPES, PolicySet
+from policies.rules import Never, ObligationRule, Permission, ProseRule, Trigger
 from policies.tables import DecisionTable
-from policies.words import ActionRequest, Decision, Effect, Facts, Obligation, RuleVerdict, Situation
+from policies.words import ActionRequest, Decision, Effect, Facts, Obligation, RequestId, RuleVerdict, Situation
 
 __all__ = ["PolicyEngine", "PolicySet", "load_policies"]
 
@@ -94,6 +94,31 @@ class PolicyEngine:
             return self._decide(request, facts, situation)
         except Exception as error:  # Whatever goes wrong in here must end in a deny, never in an action.
             return self._refusal(ENGINE, f"The engine failed ({type(error).__name__}).", kind="error")
+
+    def offers(self, tool: str, specialist: str, situation: Situation) -> bool:
+        """Whether a call of the tool could be allowed, or reserved for people, as the conversation stands now.
+
+        Looks at what needs neither arguments nor facts: the journey's tools, permissions, and hard constraints on who
+        the customer is and what was done. A "yes" promises nothing, every call is decided on; a "no" means that none
+        could pass, so that it needn't be proposed. Never raises.
+        """
+        try:
+            program = self.policies.programs.get(tool)
+            if program is None or (situation.allowed_tools is not None and tool not in situation.allowed_tools):
+                return False
+            moment = read_moment(program, ActionRequest(RequestId("offer"), tool, {}, specialist), {}, situation)
+            is_granted = any(
+                isinstance(each.rule, Permission) and each.rule.names(specialist) for each in program.rules
+            )
+            known = program.constants.keys() | SITUATION_TYPES.keys() | CALL_TYPES.keys()
+            return is_granted and not any(
+                isinstance(each.rule, Never)
+                and all(name in known or name.startswith("calls.") for name in each.reads)
+                and moment.holds(each.condition)
+                for each in program.rules
+            )
+        except Exception:  # What can't be told is proposed, and decided on then.
+            return True
 
     def trigger(self, situation: Situation) -> Decision | None:
         """Whether the conversation as it stands goes to a person, without any request; None if not. Never raises."""

@@ -1,13 +1,14 @@
 """The one gateway that acts: spends a permit, reserves the receipt, calls the tool, records what came of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
 from memory import receipts
-from memory.errors import AlreadyDone, InFlight, LimitExceeded
+from memory.errors import AlreadyDone, InFlight, LimitExceeded, ReceiptStateError, StoreError
 from memory.receipts import Receipt
 from memory.store import Unit
 from policies.words import (
@@ -22,6 +23,7 @@ from policies.words import (
     ReceiptId,
     TurnId,
 )
+from tools.circuits import CircuitOpen, Circuits, circuits_of_systems
 from tools.errors import PermitError, ToolRefused, ToolUnavailable
 from tools.registry import Registry
 from tools.spec import ToolContext, ToolResult, ToolSpec
@@ -30,9 +32,12 @@ Write = Callable[[Callable[[Unit], Any]], Awaitable[Any]]
 """Runs work in one fenced transaction."""
 
 LEASE_S = 60.0
+"""How long a call counts as being made by who began it, unless they say again that they are at it."""
 PATIENCE_S = 5.0
 """The longest settling time that a turn waits out itself; above it the outcome stays unknown and a person is asked."""
 ATTEMPTS = 3
+RETRY_S = 0.05
+"""The first pause before what is safe to repeat is tried again, on average; each further one is twice as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,13 @@ class Outcome:
     state: Literal["committed", "failed", "unknown"]
     result: dict[str, Json]
     code: str = ""
-    """Why it failed: the tool's refusal code, "unavailable", "limit:<id>", "in_flight"; or "already_done"."""
+    """Why it failed: the tool's refusal code, "unavailable", "did_not_happen", "limit:<id>", "in_flight"; or
+    "already_done"."""
     receipt: Receipt | None = None
+    circuit: str = ""
+    """How the system's circuit stood afterwards, where it wasn't closed."""
+    was_unknown: bool = False
+    """Whether nobody knew its outcome before."""
 
 
 Record = Callable[[Unit, Outcome], None]
@@ -92,6 +102,9 @@ class Gateway:
         clock: Callable[[], datetime],
         owner: str,
         checkpoint: Callable[[str], None] = lambda _: None,
+        circuits: Circuits | None = None,
+        lease_s: float = LEASE_S,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         """Bind the gateway to the playbook's tools and systems.
 
@@ -101,7 +114,13 @@ class Gateway:
             clock: Gives the present moment, aware, UTC.
             owner: This process, as receipts name who holds their lease.
             checkpoint: Called with the name of each boundary that is passed; the crash tests stop the process there.
+            circuits: Where systems that keep failing are known, shared with whoever else asks them.
+            lease_s: How long a call is its owner's without a sign of life; they give one three times as often.
+            jitter: Gives 0 to 1, so that retries of many callers don't come at once.
         """
+        self._circuits = circuits or circuits_of_systems()
+        self._lease_s = lease_s
+        self._jitter = jitter
         self._registry = registry
         self._systems = systems
         self._clock = clock
@@ -156,7 +175,7 @@ class Gateway:
                 limits=permit.decision.limits,
                 beside=receipts.Beside(permit.ledger, spec.record_argument, record_id),
                 owner=self._owner,
-                lease_s=LEASE_S,
+                lease_s=self._lease_s,
                 now=self._clock(),
             )
 
@@ -212,15 +231,16 @@ class Gateway:
         outcome = Outcome("failed", {}, "unavailable")
         for attempt in range(ATTEMPTS):
             try:
-                async with asyncio.timeout(spec.timeout_s):
-                    result = await spec.call(self._registry.model_of(spec.name, permit.request.arguments), context)
+                result = await self._ask(spec, permit.request.arguments, context)
                 outcome = Outcome("committed", result.value)
                 break
             except ToolRefused as refused:
                 outcome = Outcome("failed", {}, refused.code)
                 break
+            except CircuitOpen:
+                break
             except (ToolUnavailable, TimeoutError, OSError):
-                await asyncio.sleep(0.05 * 2**attempt)
+                await self._pause(attempt)
 
         def complete(unit: Unit) -> Outcome:
             receipt = receipts.record_read(
@@ -236,7 +256,7 @@ class Gateway:
                 owner=self._owner,
                 now=self._clock(),
             )
-            done = Outcome(outcome.state, outcome.result, outcome.code, receipt)
+            done = Outcome(outcome.state, outcome.result, outcome.code, receipt, circuit=self._circuit(spec))
             record(unit, done)
             return done
 
@@ -255,12 +275,14 @@ class Gateway:
     ) -> Outcome:
         self._checkpoint("before_call")
         try:
-            async with asyncio.timeout(spec.timeout_s):
-                result = await spec.call(self._registry.model_of(spec.name, arguments), context)
+            result = await self._beating(self._ask(spec, arguments, context), receipt, write)
         except ToolRefused as refused:
             return await self._failed(receipt, refused.code, write, record)
-        except ToolUnavailable:
+        except (ToolUnavailable, CircuitOpen):
             return await self._failed(receipt, "unavailable", write, record)
+        except StoreError:
+            # Not the call's: its sign of life could not be written. Whoever runs this next finds it executing.
+            raise
         except Exception as error:  # whatever it was, the call may have taken effect
             problem = type(error).__name__
             lost: Receipt = await write(
@@ -283,28 +305,29 @@ class Gateway:
         if spec.idempotent:
             for attempt in range(ATTEMPTS):
                 try:
-                    async with asyncio.timeout(spec.timeout_s):
-                        return await self._committed(
-                            receipt,
-                            await spec.call(self._registry.model_of(spec.name, arguments), context),
-                            write,
-                            record,
-                        )
+                    found = await self._ask(spec, arguments, context)
                 except ToolRefused as refused:
                     return await self._failed(receipt, refused.code, write, record)
+                except CircuitOpen:
+                    break
                 except Exception:  # still unknown; the same key makes another try safe
-                    await asyncio.sleep(0.1 * 2**attempt)
+                    await self._pause(attempt)
+                else:
+                    return await self._committed(receipt, found, write, record)
         elif spec.probe is not None:
-            found = await self._probe(spec, arguments, context)
-            if found is None and (wait := self._until_settled(spec, receipt)) <= timedelta(seconds=PATIENCE_S):
+            shown = await self._probe(spec, arguments, context)
+            if shown is None and (wait := self._until_settled(spec, receipt)) <= timedelta(seconds=PATIENCE_S):
                 await asyncio.sleep(max(wait.total_seconds(), 0))
-                found = await self._probe(spec, arguments, context)
-                if found is None and receipt.attempt < ATTEMPTS:
+                shown = await self._probe(spec, arguments, context)
+                if shown is None and self._may_repeat(receipt):
                     # Settled, asked twice, not there: it did not happen, so another try is the first effect.
                     again: Receipt = await write(lambda unit: self._begin(unit, receipt))
                     return await self._call(spec, arguments, context, again, write=write, record=record)
-            if isinstance(found, ToolResult):
-                return await self._committed(receipt, found, write, record)
+                if shown is None:
+                    # As certain, but what allowed it was decided too long ago, or it was tried often enough.
+                    return await self._failed(receipt, "did_not_happen", write, record)
+            if isinstance(shown, ToolResult):
+                return await self._committed(receipt, shown, write, record)
         return await self._note(Outcome("unknown", {}, "unknown", receipt), write, record)
 
     async def _probe(
@@ -314,10 +337,50 @@ class Gateway:
         if spec.probe is None:
             return False
         try:
-            async with asyncio.timeout(spec.timeout_s):
+            async with self._circuits.through(spec.system), asyncio.timeout(spec.timeout_s):
                 return await spec.probe(arguments, context)
         except Exception:  # a probe that fails tells nothing
             return False
+
+    async def _ask(self, spec: ToolSpec, arguments: Mapping[str, Json], context: ToolContext) -> ToolResult:
+        """One call, bounded in time, unless its system keeps failing."""
+        model = self._registry.model_of(spec.name, arguments)
+        async with self._circuits.through(spec.system), asyncio.timeout(spec.timeout_s):
+            return await spec.call(model, context)
+
+    async def _beating(self, call: Coroutine[Any, Any, ToolResult], receipt: Receipt, write: Write) -> ToolResult:
+        """Wait for a call and renew its lease meanwhile, so that nobody takes a long one for lost."""
+        calling = asyncio.ensure_future(call)
+        is_ours = True
+        try:
+            while True:
+                ended, _ = await asyncio.wait({calling}, timeout=self._lease_s / 3)
+                if ended:
+                    return calling.result()
+                if is_ours:
+                    is_ours = await write(lambda unit: self._renew(unit, receipt))
+        finally:
+            if not calling.done():
+                calling.cancel()
+                await asyncio.gather(calling, return_exceptions=True)
+
+    def _renew(self, unit: Unit, receipt: Receipt) -> bool:
+        """Whether the receipt is still this process's; its lease then runs anew."""
+        try:
+            receipts.renew(unit, receipt_id=receipt.id, owner=self._owner, lease_s=self._lease_s, now=self._clock())
+        except ReceiptStateError:
+            return False
+        return True
+
+    async def _pause(self, attempt: int) -> None:
+        await asyncio.sleep(RETRY_S * 2**attempt * (0.5 + self._jitter()))
+
+    def _circuit(self, spec: ToolSpec) -> str:
+        state = self._circuits.state_of(spec.system)
+        return "" if state == "closed" else state
+
+    def _may_repeat(self, receipt: Receipt) -> bool:
+        return receipt.attempt < ATTEMPTS and self._clock() <= receipt.reserved_at + timedelta(seconds=self._lease_s)
 
     def _until_settled(self, spec: ToolSpec, receipt: Receipt) -> timedelta:
         # From when the call was lost, not from when it was sent: one that timed out here may still be running there.
@@ -330,6 +393,7 @@ class Gateway:
                 "committed",
                 result.value,
                 receipt=receipts.commit(unit, receipt_id=receipt.id, result=result.value, now=self._clock()),
+                was_unknown=_was_unknown(receipt),
             )
             record(unit, done)
             return done
@@ -342,7 +406,14 @@ class Gateway:
     async def _failed(self, receipt: Receipt, code: str, write: Write, record: Record) -> Outcome:
         def complete(unit: Unit) -> Outcome:
             failed = receipts.fail(unit, receipt_id=receipt.id, error_code=code, now=self._clock())
-            outcome = Outcome("failed", {}, code, failed)
+            outcome = Outcome(
+                "failed",
+                {},
+                code,
+                failed,
+                circuit=self._circuit(self._registry.get(receipt.tool)),
+                was_unknown=_was_unknown(receipt),
+            )
             record(unit, outcome)
             return outcome
 
@@ -355,8 +426,13 @@ class Gateway:
 
     def _begin(self, unit: Unit, receipt: Receipt) -> Receipt:
         return receipts.mark_executing(
-            unit, receipt_id=receipt.id, owner=self._owner, lease_s=LEASE_S, now=self._clock()
+            unit, receipt_id=receipt.id, owner=self._owner, lease_s=self._lease_s, now=self._clock()
         )
 
     def _context(self, customer_id: CustomerId | None, key: str) -> ToolContext:
         return ToolContext(systems=self._systems, customer_id=customer_id, idempotency_key=key, now=self._clock())
+
+
+def _was_unknown(receipt: Receipt) -> bool:
+    """Whether somebody may have been asked about it: it was unknown, or was called again after it had been."""
+    return receipt.state == "unknown" or receipt.attempt > 1

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from policies.documents import closest
 from policies.sentences import format_money
-from policies.words import Fact, Json, Money, ToolProfile
+from policies.words import Fact, Json, Money, Reversibility, ToolProfile
+from tools.circuits import CircuitOpen, Circuits, circuits_of_systems
 from tools.errors import ToolArgumentsError, ToolSpecError, ToolUnavailable, UnknownTool
 from tools.spec import FactProvider, ToolContext, ToolSpec
 
@@ -43,6 +44,7 @@ class Registry:
         mistakes = [mistake for spec in specs for mistake in _mistakes_in(spec)]
         names = [spec.name for spec in specs]
         mistakes += [f"Two tools are called {name}." for name in sorted({n for n in names if names.count(n) > 1})]
+        mistakes += [mistake for spec in specs for mistake in _mistakes_of_undoing(spec, specs)]
         if mistakes:
             raise ToolSpecError("\n".join(mistakes))
         self._specs = {spec.name: spec for spec in specs}
@@ -123,7 +125,13 @@ class Registry:
         return _PLACEHOLDER.sub(lambda place: shown.get(place.group(1), "…"), sentence)
 
     async def read_facts(
-        self, tool: str, arguments: Mapping[str, Json], context: ToolContext, *, timeout_s: float
+        self,
+        tool: str,
+        arguments: Mapping[str, Json],
+        context: ToolContext,
+        *,
+        timeout_s: float,
+        circuits: Circuits | None = None,
     ) -> FactsRead:
         """Ask all fact providers of a tool at once.
 
@@ -135,9 +143,16 @@ class Registry:
             arguments: Canonical.
             context: For whom, and when.
             timeout_s: The most that each provider may take.
+            circuits: Where systems that keep failing are known; one that is left alone isn't asked.
         """
-        providers = self.get(tool).providers
-        answers = await asyncio.gather(*(_read(each, arguments, context, timeout_s) for each in providers))
+        spec = self.get(tool)
+        circuits = circuits or circuits_of_systems()
+        answers = await asyncio.gather(
+            *(
+                _read(each, arguments, context, timeout_s, circuits, each.system or spec.system)
+                for each in spec.providers
+            )
+        )
         return FactsRead(
             facts={name: fact for answer in answers for name, fact in answer.facts.items()},
             missing={name: why for answer in answers for name, why in answer.missing.items()},
@@ -149,11 +164,18 @@ class Registry:
 
 
 async def _read(
-    provider: FactProvider, arguments: Mapping[str, Json], context: ToolContext, timeout_s: float
+    provider: FactProvider,
+    arguments: Mapping[str, Json],
+    context: ToolContext,
+    timeout_s: float,
+    circuits: Circuits,
+    system: str,
 ) -> FactsRead:
     try:
-        async with asyncio.timeout(timeout_s):
+        async with circuits.through(system), asyncio.timeout(timeout_s):
             found = await provider.read(arguments, context)
+    except CircuitOpen:
+        return FactsRead({}, dict.fromkeys(provider.facts, f"{system} keeps failing and is left alone."), True)
     except TimeoutError:
         return FactsRead({}, dict.fromkeys(provider.facts, f"It could not be read within {timeout_s:g} s."), True)
     except ToolUnavailable:
@@ -228,6 +250,37 @@ def _in_words(value: Json) -> str:
     return str(value)
 
 
+def _mistakes_of_undoing(spec: ToolSpec, specs: Sequence[ToolSpec]) -> list[str]:
+    """What is wrong with how a tool is undone, in sentences."""
+    if spec.compensation is None:
+        return []
+    undoing = next((each for each in specs if each.name == spec.compensation.tool), None)
+    if undoing is None:
+        return [f"{spec.name}: its compensation names {spec.compensation.tool}, which is no tool of the playbook."]
+    mistakes = []
+    if spec.kind != "write" or undoing.kind != "write":
+        mistakes.append(f"{spec.name}: only a write is undone, and by a write.")
+    if spec.reversibility is Reversibility.IRREVERSIBLE:
+        mistakes.append(f"{spec.name}: it is irreversible and has a compensation; one of them is wrong.")
+    fields = undoing.arguments.model_fields
+    mistakes += [
+        f"{spec.name}: its compensation gives {name}, which is no argument of {undoing.name}."
+        for name in spec.compensation.arguments
+        if name not in fields
+    ]
+    mistakes += [
+        f"{spec.name}: its compensation lacks {name} of {undoing.name}."
+        for name, field in fields.items()
+        if field.is_required() and name not in spec.compensation.arguments
+    ]
+    mistakes += [
+        f'{spec.name}: its compensation reads {path}. Write: "arguments.<name>" or "result.<name>"'
+        for path in spec.compensation.arguments.values()
+        if path.split(".")[0] not in {"arguments", "result"} or "." not in path
+    ]
+    return mistakes
+
+
 def _mistakes_in(spec: ToolSpec) -> list[str]:
     """What is wrong with one declaration, in sentences."""
     fields: dict[str, Any] = dict(spec.arguments.model_fields)
@@ -266,4 +319,6 @@ def _mistakes_in(spec: ToolSpec) -> list[str]:
             mistakes.append(f"{spec.name}: the clock fact {name} is not among its provider's facts.")
         for name in sorted(name for name in provider.values if provider.facts.get(name) != "string"):
             mistakes.append(f"{spec.name}: {name} has values but is no text among its provider's facts.")
+        for name in sorted(name for name in provider.tolerances if provider.facts.get(name) not in {"int", "float"}):
+            mistakes.append(f"{spec.name}: {name} has a tolerance but is no number among its provider's facts.")
     return mistakes

@@ -70,6 +70,32 @@ class FactProvider:
     """Those that move with time alone; they don't count as a change after an approval."""
     values: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """All values that a text fact can have, where they are known: a policy that asks for another one is mistaken."""
+    system: str = ""
+    """Where it reads, if that is another system than the tool's own."""
+    tolerances: Mapping[str, float] = field(default_factory=dict)
+    """By how much a number may differ from what was shown without being a change: a rate that moves all day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compensation:
+    """The call that undoes an effect, itself proposed, judged and approved like any other."""
+
+    tool: str
+    arguments: Mapping[str, str]
+    """Argument of that tool → where its value stands in the effect's receipt: "arguments.order_id",
+    "result.before.address"."""
+
+    def derive(self, arguments: Mapping[str, Json], result: Mapping[str, Json]) -> dict[str, Json] | None:
+        """The undoing call's arguments from a receipt; None if the receipt lacks one of them."""
+        derived: dict[str, Json] = {}
+        for name, path in self.arguments.items():
+            value: Json = {"arguments": dict(arguments), "result": dict(result)}
+            for step in path.split("."):
+                if not isinstance(value, dict) or step not in value:
+                    return None
+                value = value[step]
+            derived[name] = value
+        return derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +126,8 @@ class ToolSpec:
     probe: Probe | None = None
     settling_time: timedelta = timedelta(seconds=30)
     """How long after a lost call an absent effect is certain, so that a repeat is safe."""
+    compensation: Compensation | None = None
+    """How its effect is undone; None if it can't be."""
     timeout_s: float = 10.0
     verification: Callable[[dict[str, Json]], Verification | None] | None = None
     """For a tool that authenticates: reads who and how sure from its result's value."""
@@ -109,6 +137,10 @@ class ToolSpec:
     """Utterances that ask for this tool, for open journeys without a model."""
     secret_arguments: frozenset[str] = frozenset()
     """Left out of summaries (codes). They still stand in the sealed request and before the reviewer."""
+
+    def tolerances(self) -> dict[str, float]:
+        """By how much each fact may move after an approval without being a change."""
+        return {name: allowed for provider in self.providers for name, allowed in provider.tolerances.items()}
 
     def profile(self) -> ToolProfile:
         """What policy must know of it."""

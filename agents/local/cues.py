@@ -37,6 +37,19 @@ def next_cue(task: WorkflowTask, sheets: Sheets) -> Cue:
     return _bounded(task, cue or escalation("Nothing in the playbook says what comes next."))
 
 
+def takes_planning(task: WorkflowTask, sheets: Sheets) -> bool:
+    """Whether nothing that is written down says what comes next: an open journey that has its turn."""
+    journey = sheets.journeys.get(task.journey or "")
+    if journey is None or journey.kind != "open":
+        return False
+    return not (
+        _decided(task, sheets, journey)
+        or _without_journey(task, sheets, journey)
+        or _turned_down(task)
+        or _identity(task, sheets)
+    )
+
+
 def escalation(reason: str, template: str = "escalated") -> Cue:
     """A person takes over."""
     return Cue(kind="escalate", template=template, reason=reason)
@@ -75,7 +88,9 @@ def _without_journey(task: WorkflowTask, sheets: Sheets, journey: Journey | None
     if task.withdrawn:
         return Cue(kind="reply", template="withdrawn", ends=True, reason="The customer took it back.")
     if task.pending and task.act in {"status", "withdraw"}:
-        return Cue(kind="wait", template="still_waiting", reason="A request waits for a person.")
+        return _still_waiting(task)
+    if task.pending and task.noted and "noted" in sheets.voice.templates:
+        return _still_waiting(task, "noted")
     if journey is not None:
         if task.act == "goodbye" and task.answer == "none" and not task.pending:
             return Cue(kind="reply", template="goodbye", ends=True, reason="The customer said goodbye.")
@@ -103,12 +118,19 @@ def _without_journey(task: WorkflowTask, sheets: Sheets, journey: Journey | None
         case "decline":
             return Cue(kind="reply", template="goodbye", ends=True, reason="Nothing else is wanted.")
     if task.pending:
-        return Cue(kind="wait", template="still_waiting", reason="A request waits for a person.")
+        return _still_waiting(task)
     if task.asked.get(NOT_UNDERSTOOD, 0) >= MOST_UNANSWERED:
         return escalation("The customer was not understood several times.")
     again = task.asked.get(NOT_UNDERSTOOD, 0) > 0 and "not_understood_again" in sheets.voice.templates
     template = "not_understood_again" if again else "not_understood"
     return Cue(kind="ask", template=template, slots=[NOT_UNDERSTOOD], reason="No journey fits what was said.")
+
+
+def _still_waiting(task: WorkflowTask, template: str = "still_waiting") -> Cue:
+    """The truth about what waits for a person: that it does, and since when."""
+    since = min(((each.asked_on, each.asked_time) for each in task.pending if each.asked_on), default=None)
+    values: dict[str, Json] = {"waiting": {"asked_on": since[0], "asked_time": since[1]}} if since else {}
+    return Cue(kind="wait", template=template, values=values, reason="A request waits for a person.")
 
 
 def _turned_down(task: WorkflowTask) -> Cue | None:
@@ -280,8 +302,10 @@ class _Course:
             case "unknown":
                 return Cue(kind="wait", template="reconciling", reason="The outcome is being found out.")
             case "waiting":
-                template = (step.waiting or "waiting") if attempt.this_turn else "still_waiting"
-                return worded(self.task, self.sheets, standing, Cue(kind="wait", template=template, call=None), call)
+                if not attempt.this_turn:
+                    return worded(self.task, self.sheets, standing, _still_waiting(self.task), call)
+                cue = Cue(kind="wait", template=step.waiting or "waiting")
+                return worded(self.task, self.sheets, standing, cue, call)
             case "failed" if attempt.code in UNAVAILABLE:
                 return escalation("A system can't be reached.", "unavailable") if attempt.this_turn else None
             case "failed" | "denied" if attempt.this_turn:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from agents.journeys import Journey, VerificationMethod, Voice
 from tools.spec import ToolSpec
@@ -22,6 +22,10 @@ class ToolCard:
     amount_argument: str = ""
     currency_argument: str = ""
     examples: tuple[str, ...] = ()
+    description: str = ""
+    """What a model is told of it."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """JSON schema of its arguments."""
 
     @classmethod
     def of(cls, spec: ToolSpec) -> "ToolCard":
@@ -37,6 +41,8 @@ class ToolCard:
             amount_argument=spec.amount_argument,
             currency_argument=spec.currency_argument,
             examples=tuple(spec.examples),
+            description=spec.description,
+            parameters=schema,
         )
 
 

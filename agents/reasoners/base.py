@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -41,6 +42,57 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One call of a model as it went."""
+
+    model: str
+    usage: Usage
+    seconds: float
+    problem: str = ""
+    """Why it gave nothing; empty when it answered. Words of ours."""
+
+
+class Watcher(Protocol):
+    """Who follows a task while it is solved: lets models be called, hears what that took, and what can be shown."""
+
+    @property
+    def wants_text(self) -> bool:
+        """Whether somebody wants to see a draft while it is written."""
+
+    async def before_call(self, model: str) -> float | None:
+        """Allow a call of a model: how many seconds models may still take for this turn; None for no limit.
+
+        Raises:
+            BudgetSpent: There is nothing left to spend.
+        """
+
+    async def after_call(self, call: ModelCall) -> None:
+        """Hear how a call went, whatever became of it."""
+
+    async def show(self, text: str) -> None:
+        """Take a draft as far as it is written; nothing of it has been checked."""
+
+
+class Unwatched:
+    """Nobody follows."""
+
+    wants_text = False
+
+    async def before_call(self, model: str) -> float | None:
+        """Allow it."""
+        return None
+
+    async def after_call(self, call: ModelCall) -> None:
+        """Not heard."""
+
+    async def show(self, text: str) -> None:
+        """Not shown."""
+
+
+UNWATCHED: Watcher = Unwatched()
+
+
+@dataclass(frozen=True, slots=True)
 class Solved(Generic[A]):
     """An answer and where it came from."""
 
@@ -61,17 +113,19 @@ class Reasoner(Protocol):
     def name(self) -> str:
         """For records and people."""
 
-    async def solve(self, task: Typed, answer: type[A], *, prompt: Prompt) -> Solved[A]:
+    async def solve(self, task: Typed, answer: type[A], *, prompt: Prompt, watcher: Watcher = UNWATCHED) -> Solved[A]:
         """Solve one task.
 
         Args:
             task: What is asked.
             answer: The type of the answer.
             prompt: What a model is told about this kind of task; reasoners without a model ignore it.
+            watcher: Who follows; reasoners without a model have nothing to tell.
 
         Raises:
             ReasonerUnavailable: It can't be used now.
             AnswerInvalid: Its answer fits neither type nor task.
+            BudgetSpent: The watcher allows no more calls.
         """
 
 
@@ -85,7 +139,7 @@ def parsed(answer: type[A], raw: Any, *, task: Typed, check: AnswerCheck = no_ch
         data = raw.model_dump(mode="json", warnings=False) if isinstance(raw, BaseModel) else raw
         value = answer.model_validate_json(data) if isinstance(data, str | bytes) else answer.model_validate(data)
     except ValidationError as error:
-        raise AnswerInvalid(answer.__name__, faults_of(error)) from None
+        raise AnswerInvalid(answer.__name__, faults_of(error, answer)) from None
     except (ValueError, TypeError, RecursionError, AttributeError) as error:
         raise AnswerInvalid(answer.__name__, (f"not plain data ({type(error).__name__})",)) from None
     if faults := check(task, value):
@@ -93,12 +147,22 @@ def parsed(answer: type[A], raw: Any, *, task: Typed, check: AnswerCheck = no_ch
     return value
 
 
-def faults_of(error: ValidationError) -> tuple[str, ...]:
-    """Where and what, in pydantic's words, without the input."""
+def faults_of(error: ValidationError, answer: type[BaseModel]) -> tuple[str, ...]:
+    """Where and what, in pydantic's words, without the input: of the places only what the type itself names."""
+    own = _names(answer)
     return tuple(
-        f"{'.'.join(str(part) for part in each['loc']) or 'answer'}: {each['type']}"
+        f"{'.'.join(str(part) if isinstance(part, int) or part in own else '?' for part in each['loc']) or 'answer'}: "
+        f"{each['type']}"
         for each in error.errors(include_input=False, include_url=False, include_context=False)
     )
+
+
+@cache
+def _names(answer: type[BaseModel]) -> frozenset[str]:
+    """All fields of a type and of the types inside it. A key that a model made up may be anybody's words."""
+    schema = answer.model_json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return frozenset(name for part in parts for name in part.get("properties", {}))
 
 
 def checked(solved: Solved[A], answer: type[A], *, task: Typed, check: AnswerCheck = no_check) -> Solved[A]:

@@ -1,44 +1,17 @@
 """The reasoner that tries one and then another, and leaves the first alone for a while when it keeps failing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from agents.errors import AgentError
+from agents.errors import AgentError, BudgetSpent, ReasonerUnavailable
 from agents.prompting import Prompt
-from agents.reasoners.base import A, AnswerCheck, Reasoner, Solved, checked, no_check
+from agents.reasoners.base import UNWATCHED, A, AnswerCheck, Reasoner, Solved, Watcher, checked, no_check
 from agents.tasks import Typed
+from tools.breaker import Breaker
 
-
-@dataclass(slots=True)
-class Breaker:
-    """Counts failures in a row; open means: don't even try."""
-
-    failures: int
-    """How many in a row open it."""
-    pause: timedelta
-    """How long it stays open; then one task is let through to see."""
-    count: int = 0
-    opened_at: datetime | None = None
-
-    def may_try(self, now: datetime) -> bool:
-        """Whether the reasoner behind it may be asked now. After the pause each "yes" starts a new pause."""
-        if self.opened_at is None:
-            return True
-        if now - self.opened_at < self.pause:
-            return False
-        self.opened_at = now
-        return True
-
-    def succeeded(self) -> None:
-        """Close it."""
-        self.count, self.opened_at = 0, None
-
-    def failed(self, now: datetime) -> None:
-        """Count one; open it at the limit."""
-        self.count += 1
-        if self.count >= self.failures:
-            self.opened_at = now
+LONGEST_PAUSE_S = 600.0
+"""However long an endpoint asks to be left alone."""
 
 
 class FallbackReasoner:
@@ -62,19 +35,34 @@ class FallbackReasoner:
         """Both names: "chat:gpt-5-mini, then local"."""
         return f"{self._first.name}, then {self._then.name}"
 
-    async def solve(self, task: Typed, answer: type[A], *, prompt: Prompt) -> Solved[A]:
-        """Solve with the first reasoner if it is well, else with the second; the notes say which and why."""
+    async def solve(self, task: Typed, answer: type[A], *, prompt: Prompt, watcher: Watcher = UNWATCHED) -> Solved[A]:
+        """Solve with the first reasoner if it is well, else with the second; the notes say which and why.
+
+        A spent budget is not the first one's failure, and the second wouldn't be cheaper: it goes up to the caller.
+        """
         if not self._breaker.may_try(self._clock()):
             note = f"{self._first.name}: left alone after {self._breaker.count} failures"
         else:
             try:
-                solved = await self._first.solve(task, answer, prompt=prompt)
+                solved = await self._first.solve(task, answer, prompt=prompt, watcher=watcher)
                 solved = checked(solved, answer, task=task, check=self._check)
+            except BudgetSpent:
+                raise
             except AgentError as error:
-                self._breaker.failed(self._clock())
+                self._count(error)
                 note = f"{self._first.name}: {type(error).__name__}: {error}"
             else:
                 self._breaker.succeeded()
                 return solved
-        second = await self._then.solve(task, answer, prompt=prompt)
+        second = await self._then.solve(task, answer, prompt=prompt, watcher=watcher)
         return replace(second, notes=(note, *second.notes))
+
+    def _count(self, error: AgentError) -> None:
+        """One more failure of the first, unless it was well and only not asked."""
+        if isinstance(error, ReasonerUnavailable):
+            if error.is_well:
+                return
+            if error.retry_after_s is not None:
+                self._breaker.failed(self._clock(), pause=timedelta(seconds=min(error.retry_after_s, LONGEST_PAUSE_S)))
+                return
+        self._breaker.failed(self._clock())

@@ -5,7 +5,7 @@ from typing import Any
 
 from agents.errors import UnknownTask
 from agents.prompting import Prompt
-from agents.reasoners.base import A, Solved, parsed
+from agents.reasoners.base import UNWATCHED, A, Solved, Watcher, parsed
 from agents.tasks import Typed
 
 Solver = Callable[[Any], Typed]
@@ -20,7 +20,7 @@ class LocalReasoner:
     def __init__(self, solvers: Mapping[type[Typed], Solver]) -> None:
         self._solvers = dict(solvers)
 
-    async def solve(self, task: Typed, answer: type[A], *, prompt: Prompt) -> Solved[A]:
+    async def solve(self, task: Typed, answer: type[A], *, prompt: Prompt, watcher: Watcher = UNWATCHED) -> Solved[A]:
         """Solve one task with the solver of its type.
 
         Raises:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from agents.errors import ScriptExhausted
 from agents.prompting import Prompt
-from agents.reasoners.base import A, Reasoner, Solved
+from agents.reasoners.base import UNWATCHED, A, Reasoner, Solved, Watcher
 from agents.tasks import Typed
 
 Script = Callable[[Any], object] | Sequence[object]
@@ -39,7 +39,7 @@ class ScriptedReasoner:
         self.asked: list[Typed] = []
         """Every task it was given, in order."""
 
-    async def solve(self, task: Typed, answer: type[A], *, prompt: Prompt) -> Solved[A]:
+    async def solve(self, task: Typed, answer: type[A], *, prompt: Prompt, watcher: Watcher = UNWATCHED) -> Solved[A]:
         """The script's next word on this kind of task.
 
         Raises:
@@ -58,4 +58,4 @@ class ScriptedReasoner:
             return Solved(answer=cast(A, said), reasoner=self.name, prompt_version=prompt.version)
         if self._otherwise is None:
             raise ScriptExhausted(f"The script has no further answer for {type(task).__name__}. Add one.")
-        return await self._otherwise.solve(task, answer, prompt=prompt)
+        return await self._otherwise.solve(task, answer, prompt=prompt, watcher=watcher)

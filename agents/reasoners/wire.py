@@ -5,6 +5,7 @@ key and value, any JSON value as JSON text, and every field is required.
 """
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -29,6 +30,46 @@ def strict_schema(answer: type[BaseModel]) -> dict[str, Any]:
 @cache
 def _schema(answer: type[BaseModel]) -> dict[str, Any]:
     return answer.model_json_schema()
+
+
+def strict_parameters(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a tool's arguments in the same form; what may be left out may be null instead."""
+    required = frozenset(schema.get("required", ()))
+    properties = {
+        name: part if name in required or _takes_null(part) else {"anyOf": [part, {"type": "null"}]}
+        for name, part in schema.get("properties", {}).items()
+    }
+    definitions = {name: _strict(part) for name, part in schema.get("$defs", {}).items()}
+    strict = _strict({"type": "object", **{k: v for k, v in schema.items() if k != "$defs"}, "properties": properties})
+    return {**strict, "$defs": definitions} if definitions else strict
+
+
+def _takes_null(part: Mapping[str, Any]) -> bool:
+    return any(option.get("type") == "null" for option in part.get("anyOf", ()))
+
+
+def to_wire(answer: type[BaseModel], value: BaseModel) -> Any:
+    """An answer in the strict schema's form, as a model would send it: the other direction of `from_wire`."""
+    schema = _schema(answer)
+    return _sent(value.model_dump(mode="json"), schema, schema.get("$defs", {}))
+
+
+def _sent(data: Any, part: dict[str, Any], definitions: dict[str, Any]) -> Any:
+    if "$ref" in part:
+        if part["$ref"] == JSON_REF:
+            return json.dumps(data, ensure_ascii=False)
+        part = definitions[part["$ref"].rsplit("/", 1)[-1]]
+    if "anyOf" in part:
+        options = [option for option in part["anyOf"] if option.get("type") != "null"]
+        return data if data is None or len(options) != 1 else _sent(data, options[0], definitions)
+    if _is_map(part) and isinstance(data, dict):
+        values = part["additionalProperties"]
+        return [{"key": key, "value": _sent(value, values, definitions)} for key, value in data.items()]
+    if "properties" in part and isinstance(data, dict):
+        return {name: _sent(value, part["properties"][name], definitions) for name, value in data.items()}
+    if "items" in part and isinstance(data, list):
+        return [_sent(value, part["items"], definitions) for value in data]
+    return data
 
 
 def _strict(part: dict[str, Any]) -> dict[str, Any]:

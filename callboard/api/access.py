@@ -29,8 +29,18 @@ ACCESS: Mapping[str, Roles] = {
     "GET /v1/cases/{case_id}": _PEOPLE,
     "GET /v1/approvals": _PEOPLE,
     "GET /v1/approvals/{approval_id}": _PEOPLE,
+    "GET /v1/approvals/measures": _AUDITORS,
+    "POST /v1/approvals/{approval_id}/claim": _PEOPLE,
+    "POST /v1/approvals/{approval_id}/claim/renew": _PEOPLE,
+    "POST /v1/approvals/{approval_id}/claim/release": _PEOPLE,
     "POST /v1/approvals/{approval_id}/decision": _PEOPLE,
     "POST /v1/approvals/{approval_id}/withdraw": _BOTS_AND_PEOPLE,
+    "GET /v1/reconciliations": _PEOPLE,
+    "GET /v1/reconciliations/{reconciliation_id}": _PEOPLE,
+    "POST /v1/reconciliations/{reconciliation_id}/answer": _PEOPLE,
+    "POST /v1/receipts/{receipt_id}/undo": _PEOPLE,
+    "GET /v1/events": _PEOPLE,
+    "GET /v1/load": _ANY_KEY,
     "GET /v1/audit/verify": _AUDITORS,
     "GET /v1/policies": _AUDITORS,
     "GET /v1/policies/diff": _AUDITORS,
@@ -69,13 +79,23 @@ class Principal:
     role: Role
     limits: Mapping[str, int] | None = None
     """Highest amount they may approve, in minor units by currency; None for no limit."""
+    actions: Mapping[str, Mapping[str, int] | None] | None = None
+    """The tools they may decide on, each with limits of its own or None for the general ones; None for all."""
 
     def as_reviewer(self) -> Reviewer:
         """The same person as the one who decides on an approval."""
         if self.role not in _PEOPLE:
             raise RoleMissing
         role = cast("Literal['reviewer', 'supervisor', 'admin']", self.role)
-        return Reviewer(id=self.name, role=role, limits=None if self.limits is None else dict(self.limits))
+        actions = self.actions
+        return Reviewer(
+            id=self.name,
+            role=role,
+            limits=None if self.limits is None else dict(self.limits),
+            actions=None
+            if actions is None
+            else {tool: None if own is None else dict(own) for tool, own in actions.items()},
+        )
 
 
 async def authorise(request: Request) -> None:

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from callboard.api import approvals, cases, conversations, health, keys, policies, privacy
+from callboard.api import (
+    approvals,
+    cases,
+    conversations,
+    health,
+    keys,
+    policies,
+    privacy,
+    reconciliations,
+    watching,
+)
 from callboard.api.access import ACCESS, PUBLIC, authorise
 from callboard.api.gate import Authenticate, Gate
 from callboard.api.models import ProblemOut
@@ -52,7 +62,8 @@ def build_routes() -> FastAPI:
         openapi_url=None,
         responses={"default": {"description": "A problem.", "content": {MEDIA_TYPE: {"schema": _PROBLEM_SCHEMA}}}},
     )
-    for module in (conversations, approvals, cases, policies, privacy, keys, health):
+    routed = (conversations, approvals, reconciliations, cases, policies, privacy, keys, watching, health)
+    for module in routed:
         app.include_router(module.router)
 
     @app.get("/openapi.json", tags=["records"])

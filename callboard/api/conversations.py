@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 from callboard.api.access import principal_of
 from callboard.api.desk import ConversationPath, runtime_of
 from callboard.api.models import ConversationOut, HandbackIn, MessageIn, TurnOut
+from callboard.api.problems import MessageTooLong
 from callboard.views import view_conversation
 from graphs.results import InboundMessage, Progress
 from policies.words import ConversationId
@@ -29,10 +30,13 @@ async def send_message(
     """Hand in a customer's message and get the turn's outcome.
 
     The message is durable before anything else happens, and the same `message_id` returns the same turn as it stands
-    now. A turn that needs a person's approval answers at once with `awaiting_approval` and an honest interim reply; its
-    final reply appears on the conversation when it is decided. Asked with `Accept: text/event-stream`, the progress of
-    the turn is streamed and its last event, `finished`, carries the same result.
+    now. Where too much waits already, it is refused with 429 and `Retry-After`, and was not taken. A turn that needs a
+    person's approval answers at once with `awaiting_approval` and an honest interim reply; its final reply appears on
+    the conversation when it is decided. Asked with `Accept: text/event-stream`, the progress of the turn is streamed
+    and its last event, `finished`, carries the same result.
     """
+    if len(message.text) > runtime_of(request).settings.max_message_chars:
+        raise MessageTooLong
     inbound = InboundMessage(
         conversation_id=ConversationId(conversation_id),
         message_id=message.message_id,

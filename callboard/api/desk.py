@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # The app is handed an open runtime; importing its floors her
 ConversationPath = Annotated[str, Path(pattern=IDENTIFIER, description="Your id of the conversation.")]
 CasePath = Annotated[str, Path(pattern=IDENTIFIER)]
 ApprovalPath = Annotated[str, Path(pattern=IDENTIFIER)]
+ReconciliationPath = Annotated[str, Path(pattern=IDENTIFIER)]
+ReceiptPath = Annotated[str, Path(pattern=IDENTIFIER)]
 KeyPath = Annotated[str, Path(pattern=IDENTIFIER)]
 
 

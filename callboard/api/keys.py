@@ -20,7 +20,14 @@ async def make_key(given: KeyIn, request: Request) -> NewKeyOut:
     """Make a key. It is shown this once; only its digest is kept."""
     runtime = runtime_of(request)
     return await runtime.store.write(
-        lambda unit: create_key(unit, name=given.name, role=given.role, limits=given.limits, now=runtime.clock())
+        lambda unit: create_key(
+            unit,
+            name=given.name,
+            role=given.role,
+            limits=given.limits,
+            now=runtime.clock(),
+            actions=given.actions,
+        )
     )
 
 

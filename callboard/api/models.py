@@ -1,16 +1,22 @@
 """What comes in and goes out over HTTP. Strict: an unknown field or a wrong type is refused, not guessed at."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from graphs.results import ApprovalState, Channel, TurnOutcome, TurnResult
+from memory.approval_notes import ApprovalNote
+from memory.approvals import Approval
 from memory.erasure import Erasure, LegalHold
 
 IDENTIFIER = r"^[\x21-\x7e]{1,128}$"
 PRINTABLE = r"^[\x20-\x7e]{1,128}$"
 SOMETHING = r"\S"
+
+Limits = dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=0)]]
+ToolName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,127}$")]
 
 JsonObject = dict[str, Any]
 """Plain JSON. `Any`, because a recursive type would swell the OpenAPI document without saying more."""
@@ -119,6 +125,14 @@ class ConversationOut(Out):
     pending_approvals: list[PendingApproval]
 
 
+class AdditionOut(Out):
+    """What a customer said about a request while it waited."""
+
+    at: datetime
+    turn_id: str
+    text: str
+
+
 class ApprovalOut(Out):
     """An approval with what a reviewer needs to decide."""
 
@@ -135,6 +149,21 @@ class ApprovalOut(Out):
     role: str
     """The least role that may decide."""
     expires_at: datetime
+    asked_at: datetime
+    """Since when this version is asked."""
+    warned_at: datetime | None
+    """When it was told, once, that it will expire soon."""
+    claimed_by: str | None
+    """Who is at it; nobody else may decide it until `claimed_until`."""
+    claimed_until: datetime | None
+    ended_by: str | None
+    """Who withdrew it, or made it void."""
+    ended_because: str
+    """Why it was withdrawn, in their words."""
+    policy_version: str
+    """Of the policies that asked for it."""
+    additions: list["AdditionOut"]
+    """What the customer has added since, oldest first."""
     turn_id: str
     conversation_id: str
     case_id: str | None
@@ -143,8 +172,8 @@ class ApprovalOut(Out):
     """Arguments and where each came from, facts, reasons, and what follows from yes and from no."""
 
     @classmethod
-    def of(cls, state: ApprovalState, *, case_id: str | None, queue: str) -> "ApprovalOut":
-        """From the runner's answer, with where the approval belongs."""
+    def of(cls, state: ApprovalState, approval: Approval, additions: Sequence[ApprovalNote]) -> "ApprovalOut":
+        """From the runner's answer, with where the approval belongs and what stands beside it."""
         return cls(
             approval_id=state.approval_id,
             status=state.status,
@@ -155,10 +184,18 @@ class ApprovalOut(Out):
             needed=state.needed,
             role=state.role,
             expires_at=state.expires_at,
+            asked_at=approval.asked_at,
+            warned_at=state.warned_at,
+            claimed_by=state.claimed_by,
+            claimed_until=state.claimed_until,
+            ended_by=state.ended_by,
+            ended_because=state.ended_because,
+            policy_version=approval.policy_version,
+            additions=[AdditionOut(at=one.at, turn_id=one.turn_id, text=one.text) for one in additions],
             turn_id=state.turn_id,
             conversation_id=state.conversation_id,
-            case_id=case_id,
-            queue=queue,
+            case_id=approval.case_id,
+            queue=approval.queue,
             details=dict(state.details),
         )
 
@@ -212,6 +249,150 @@ class DecisionIn(In):
         return self
 
 
+class WithdrawIn(In):
+    """A request is taken back because the customer changed their mind."""
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [
+                {"conversation_id": "chat-4711"},
+                {"reason": "The customer called and wants to keep the boots."},
+            ]
+        },
+    )
+
+    conversation_id: Annotated[str, Field(pattern=IDENTIFIER)] | None = None
+    """For a bot, needed: where the customer said so. It must be where the approval waits."""
+    reason: Annotated[str, Field(max_length=2000)] = ""
+    """For a person, needed: why."""
+
+
+class UndoIn(In):
+    """An effect shall be undone."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=2000, pattern=SOMETHING)]
+    """Why; it stands in the record."""
+
+
+class ReconciliationOut(Out):
+    """An effect of which nobody knows whether it happened."""
+
+    reconciliation_id: str
+    status: Literal["open", "happened", "did_not_happen", "settled"]
+    """`settled`: the system of record answered after all."""
+    receipt_id: str
+    tool: str
+    queue: str
+    role: str
+    """The least role that may answer."""
+    conversation_id: str
+    case_id: str | None
+    turn_id: str
+    created_at: datetime
+    decided_at: datetime | None
+    decided_by: str | None
+    asks_at: datetime | None
+    """When the system of record is asked again by itself; null where it can't be."""
+    asked: int
+    known: JsonObject
+    """What it takes to find out: summary, system, arguments, idempotency key, when it was called, how it was lost."""
+    note: str
+    """How the person who answered knows."""
+
+
+class ReconciliationsOut(Out):
+    """Effects of unknown outcome, the longest open first."""
+
+    reconciliations: list[ReconciliationOut]
+
+
+class OutcomeIn(In):
+    """A person has found out what came of a call."""
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "answer": "happened",
+                    "result": {"refund_id": "R-1187", "amount": {"amount_minor": 14890, "currency": "EUR"}},
+                    "note": "It stands in the payment provider's dashboard.",
+                },
+                {"answer": "did_not_happen", "note": "The provider has no refund under this key."},
+            ]
+        },
+    )
+
+    answer: Literal["happened", "did_not_happen"]
+    result: JsonObject | None = None
+    """With `happened`, needed: what the system of record shows for it, in the tool's own form."""
+    note: Annotated[str, Field(max_length=2000)] = ""
+    """How you know. Needed."""
+
+
+class MeasuresOut(Out):
+    """How one reviewer answered one action: rubber stamps show here."""
+
+    reviewer: str
+    tool: str
+    answers: int
+    approved: int
+    edited: int
+    rejected: int
+    responded: int
+    share_approved: float
+    """Of the answers, those that let it run as it was asked."""
+    share_quick: float
+    """Of the answers, those within ten seconds of being claimed, or of being asked where nobody claimed."""
+    median_seconds_to_decide: float
+    """From when it was asked; the time in the queue counts."""
+    median_seconds_of_claim: float | None
+    """From when it was claimed; null where nothing was."""
+
+
+class AllMeasuresOut(Out):
+    """How reviewers answered, by reviewer and action."""
+
+    measures: list[MeasuresOut]
+
+
+class EventOut(Out):
+    """Something that happened to an approval or a reconciliation."""
+
+    seq: int
+    kind: str
+    """approval_opened, approval_reopened, approval_noted, approval_warned, approval_ended, reconciliation_opened or
+    reconciliation_settled."""
+    at: datetime
+    ids: dict[str, str]
+
+
+class EventsOut(Out):
+    """Events in order."""
+
+    events: list[EventOut]
+    next: int
+    """Give it as `after` to read on; it stays the same while nothing happens."""
+
+
+class LoadOut(Out):
+    """How much there is to do, and what is refused."""
+
+    waiting: int
+    """Items that nobody has taken up, over all processes."""
+    running: int
+    oldest_waiting_s: float | None
+    """Age of the oldest item that isn't finished."""
+    turns_in_flight: int
+    """Of this process."""
+    refused: dict[str, int]
+    """Messages that this process refused since it started, by where too much waited: conversation, total."""
+    limits: dict[str, int]
+    circuits: dict[str, str]
+    """Business systems by name, as they stood when last used: closed, opened (left alone) or half-opened."""
+
+
 class HandbackIn(In):
     """A person gives a conversation back to the AI."""
 
@@ -259,6 +440,31 @@ class DecisionOut(Out):
     reasons: list[str]
     rules: list[str]
     policy_version: str
+    reasoner: str
+    """Who proposed the call: "local", "chat:gpt-5-mini"; empty for a person's edit."""
+    prompt_version: str
+    """Of the prompt it was proposed under; empty where no model was asked."""
+    at: datetime
+
+
+class ModelAnswerOut(Out):
+    """Who answered one task of a turn, and why; there only where a chat model was at hand."""
+
+    turn_id: str
+    task: str
+    reasoner: str
+    """Who answered in the end: "chat:gpt-5-mini", "local"; empty when nobody did."""
+    prompt_version: str
+    calls: int
+    """Calls of models, failed ones too."""
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    cost: str
+    """In the currency of the prices in the settings; "0" for models without a price."""
+    milliseconds: int
+    notes: list[str]
+    """What happened on the way: a call that failed, a fallback and its reason, that a form decided."""
     at: datetime
 
 
@@ -307,6 +513,7 @@ class CaseOut(Out):
     receipts: list[ReceiptOut]
     approvals: list[ApprovalOut]
     handoffs: list[HandoffOut]
+    model_answers: list[ModelAnswerOut]
 
 
 class AuditOut(Out):
@@ -331,8 +538,10 @@ class KeyIn(In):
     name: Annotated[str, Field(pattern=r"^\S(.{0,126}\S)?$")]
     """The person or program. Give all keys of one person the same name: two approvals need two names."""
     role: Literal["bot", "reviewer", "supervisor", "evaluator", "admin"]
-    limits: dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=0)]] | None = None
+    limits: Limits | None = None
     """Highest amount they may approve, in minor units by currency; null for no limit."""
+    actions: dict[ToolName, Limits | None] | None = None
+    """The tools they may decide on, each with limits of its own or null for the general ones; null for all tools."""
 
 
 class KeyOut(Out):
@@ -342,6 +551,7 @@ class KeyOut(Out):
     name: str
     role: str
     limits: dict[str, int] | None
+    actions: dict[str, dict[str, int] | None] | None
     demo: bool
     created_at: datetime
     revoked_at: datetime | None

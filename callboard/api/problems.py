@@ -25,6 +25,7 @@ class ApiError(Exception):
     ├── NoKey              no key, or one that isn't known
     ├── RoleMissing        the key's role may not do this
     ├── BodyTooLarge
+    ├── MessageTooLong     more characters than this deployment takes
     └── NotReady           a part that serving needs does not answer
     """
 
@@ -39,6 +40,10 @@ class RoleMissing(ApiError):
 
 class BodyTooLarge(ApiError):
     """The body is larger than any valid request. Send less text."""
+
+
+class MessageTooLong(ApiError):
+    """The message has more characters than are taken here. Send it in parts."""
 
 
 class NotReady(ApiError):
@@ -69,6 +74,10 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
     NoKey: Kind(401, "no-key", "A valid API key is needed"),
     RoleMissing: Kind(403, "role-missing", "This key may not do that"),
     BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
+    MessageTooLong: Kind(413, "message-too-long", "The message is too long"),
+    memory_errors.Overloaded: Kind(
+        429, "overloaded", "Too many messages wait already", ("scope", "waiting", "limit", "retry_after_s")
+    ),
     NotReady: Kind(503, "not-ready", "Callboard is not ready"),
     RequestValidationError: INVALID,
     memory_errors.RecordNotFound: Kind(404, "not-found", "There is no such record", ("kind", "record_id")),
@@ -82,6 +91,26 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
     memory_errors.ApprovalChanged: Kind(
         409, "approval-changed", "The approval has changed since it was read", ("approval_id", "version", "current")
     ),
+    memory_errors.ApprovalClaimed: Kind(
+        409, "approval-claimed", "Somebody else is at this approval", ("approval_id", "by", "until")
+    ),
+    memory_errors.NotClaimed: Kind(409, "not-claimed", "You hold no claim on this approval", ("approval_id",)),
+    memory_errors.NotOfConversation: Kind(
+        403, "not-of-conversation", "The approval belongs to another conversation", ("approval_id",)
+    ),
+    memory_errors.ActionNotYours: Kind(
+        403, "action-not-yours", "This action isn't this reviewer's to decide", ("approval_id", "tool")
+    ),
+    memory_errors.ReconciliationClosed: Kind(
+        409, "reconciliation-closed", "What came of this call is known already", ("reconciliation_id", "status")
+    ),
+    memory_errors.ReconcilerLacksRole: Kind(
+        403, "reconciler-lacks-role", "This answer needs a higher role", ("reconciliation_id", "needed", "role")
+    ),
+    memory_errors.OutcomeUnclear: Kind(
+        422, "outcome-unclear", "The answer lacks what makes it one", ("reconciliation_id", "lacks")
+    ),
+    graph_errors.NothingToUndo: Kind(409, "nothing-to-undo", "This effect can't be undone"),
     memory_errors.NotAuthorised: Kind(
         403, "not-authorised", "This approval needs a higher role", ("approval_id", "needed", "role")
     ),
@@ -142,6 +171,8 @@ def problem_of(error: Exception) -> JSONResponse:
             kind = PROBLEMS[cls]
             extra = {name: getattr(error, name) for name in kind.members}
             headers = {"WWW-Authenticate": "Bearer"} if kind.status == 401 else None
+            if isinstance(error, memory_errors.Overloaded):
+                headers = {"Retry-After": str(error.retry_after_s)}
             return render(kind, detail=str(error) or (cls.__doc__ or "").strip(), extra=extra, headers=headers)
     return render(INTERNAL, detail="The error is in the server's log. Nothing half-done is left behind; try again.")
 

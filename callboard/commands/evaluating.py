@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from callboard.commands import guardrails
+from callboard.commands.bench_models import bench_models
 from callboard.commands.bench_peers import bench_peers
 from callboard.commands.bench_policies import bench_policies
 from callboard.commands.conformance import conformance
+from callboard.commands.erasure import erasure
 from callboard.commands.load import load
+from callboard.commands.model_faults import model_faults
 from callboard.commands.progress import progress
 from callboard.commands.retrieval import retrieval
 from callboard.output import NOT_AS_IT_SHOULD, JsonOption, Options
@@ -31,12 +34,15 @@ def register(app: typer.Typer) -> None:
     evaluating.command("transcripts")(transcripts)
     evaluating.command("conformance")(conformance)
     evaluating.command("retrieval")(retrieval)
+    evaluating.command("erasure")(erasure)
     evaluating.command("load")(load)
     guardrails.register(evaluating)
+    evaluating.command("model-faults")(model_faults)
     bench = typer.Typer(help="What it costs.", no_args_is_help=True)
     bench.command("turns")(turns)
     bench.command("policies")(bench_policies)
     bench.command("peers")(bench_peers)
+    bench.command("models")(bench_models)
     evaluating.add_typer(bench, name="bench")
     app.add_typer(evaluating, name="eval")
 

@@ -24,6 +24,7 @@ class Backend(StrEnum):
     """Where the records are."""
 
     SQLITE = "sqlite"
+    POSTGRES = "postgres"
 
 
 def load(
@@ -34,7 +35,15 @@ def load(
     pause: Annotated[
         float, typer.Option(min=0, help="Seconds that a customer thinks before the next message; 0 for none.")
     ] = 0.0,
+    ramp: Annotated[float, typer.Option(min=0, help="Seconds over which the conversations begin.")] = 20.0,
     delay: Annotated[int, typer.Option(min=0, help="Milliseconds that each of the model's five answers takes.")] = 300,
+    workers: Annotated[
+        list[int] | None,
+        typer.Option(min=1, max=16, help="On Postgres: worker processes. Repeat for several runs."),
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option(help="On Postgres: URL of an empty database; one of its own when not given.")
+    ] = None,
 ) -> None:
     """Open many conversations at once against a mock model that takes its time, on this machine.
 
@@ -43,23 +52,36 @@ def load(
     # Slow to import, and needed here only.
     from evals.load import run_load
 
-    with progress("Serving", conversations * turns) as advance:
-        one = asyncio.run(
-            run_load(
-                _open_here,
+    runs = (workers or [1]) if backend is Backend.POSTGRES else [1]
+    if server is not None and len(runs) > 1:
+        raise typer.BadParameter("An empty database does for one run; give --workers once.")
+    if backend is Backend.POSTGRES:
+        from callboard.load_doors import opens_postgres
+
+        opens = opens_postgres(server, turns_at_once=conversations)
+    else:
+        opens = _open_here
+    loads = []
+    with progress("Serving", len(runs) * conversations * turns) as advance:
+        for count in runs:
+            one = run_load(
+                opens,
                 backend.value,
+                workers=count,
                 conversations=conversations,
                 turns=turns,
                 pause_s=pause,
+                ramp_s=ramp,
                 model=f"mock-{delay}ms",
                 on_turn=advance,
             )
-        )
+            loads.append(asyncio.run(one))
     if as_json:
-        typer.echo(json.dumps(one.as_json(), indent=2))
+        figures = [one.as_json() for one in loads]
+        typer.echo(json.dumps(figures[0] if len(figures) == 1 else {"runs": figures}, indent=2))
     else:
-        _print([one])
-    if one.errors:
+        _print(loads)
+    if any(one.errors for one in loads):
         raise typer.Exit(NOT_AS_IT_SHOULD)
 
 

@@ -59,6 +59,7 @@ def demo(
     """Play three conversations to the end; exit code 1 if one ends otherwise than it should.
 
     In a directory of its own, or on the Postgres database and the data directory of the settings, which must be fresh.
+    With OPENAI_API_KEY set they are played with that model, without one locally.
     """
     import tempfile
     import uuid
@@ -104,6 +105,11 @@ def demo(
             booked = f"{count} × refunded, {format_money(total)} in all" if count else "nothing refunded"
             ended = "" if one.ended_as_planned else "; the conversation did NOT end as planned"
             console.print(f"  {one.scene.customer}: {booked}{ended}", highlight=False)
+        turns = [turn for one in played for turn in one.turns]
+        if calls := sum(turn["model_calls"] for turn in turns):
+            models = sorted({name for turn in turns for name in turn["answered_by"] if name.startswith("chat:")})
+            tokens = sum(turn["model_tokens"] for turn in turns)
+            console.print(f"  Models: {', '.join(models) or 'none answered'}, {calls} calls, {tokens:,} tokens.")
         if as_planned:
             console.print("All three conversations ended as planned.", style="green")
     if not as_planned:

@@ -21,6 +21,9 @@ def register(app: typer.Typer) -> None:
     approvals.command("show")(show_approval)
     approvals.command("decide")(decide)
     approvals.command("withdraw")(withdraw)
+    approvals.command("claim")(claim)
+    approvals.command("release")(release)
+    approvals.command("measures")(show_measures)
     app.add_typer(approvals, name="approvals")
     case = typer.Typer(help="What happened in a case.", no_args_is_help=True)
     case.command("show")(show_case)
@@ -56,7 +59,7 @@ def list_approvals(
             if after is None:
                 return found
 
-    found = _ask(context, work)
+    found = ask(context, work)
     show({"approvals": found}, as_json=as_json, view=lambda: approvals_table(found))
 
 
@@ -64,7 +67,7 @@ def show_approval(context: typer.Context, approval_id: ApprovalId, as_json: Json
     """Show one approval with all that is needed to decide it."""
     from callboard.terminal import approval_card
 
-    approval = _ask(context, lambda api: api.get(f"/v1/approvals/{approval_id}"))
+    approval = ask(context, lambda api: api.get(f"/v1/approvals/{approval_id}"))
     show(approval, as_json=as_json, view=lambda: approval_card(approval))
 
 
@@ -97,16 +100,55 @@ def decide(
             raise typer.BadParameter("--arguments takes a JSON object.") from None
     elif answer == "edit":
         raise typer.BadParameter("To edit, give --arguments.")
-    approval = _ask(context, lambda api: decide_and_wait(api, approval_id, given))
+    approval = ask(context, lambda api: decide_and_wait(api, approval_id, given))
     show(approval, as_json=as_json, view=lambda: approval_card(approval))
 
 
-def withdraw(context: typer.Context, approval_id: ApprovalId, as_json: JsonOption = False) -> None:
+def withdraw(
+    context: typer.Context,
+    approval_id: ApprovalId,
+    reason: Annotated[str, typer.Option("--reason", "-m", help="Why; it stands in the record.")],
+    as_json: JsonOption = False,
+) -> None:
     """Take a waiting request back, because the customer changed their mind."""
     from callboard.terminal import approval_card
 
-    approval = _ask(context, lambda api: api.post(f"/v1/approvals/{approval_id}/withdraw"))
+    approval = ask(context, lambda api: api.post(f"/v1/approvals/{approval_id}/withdraw", {"reason": reason}))
     show(approval, as_json=as_json, view=lambda: approval_card(approval))
+
+
+def claim(context: typer.Context, approval_id: ApprovalId, as_json: JsonOption = False) -> None:
+    """Take an approval in hand for a while: nobody else decides it then. Again, to hold it longer."""
+    from callboard.terminal import approval_card
+
+    approval = ask(context, lambda api: api.post(f"/v1/approvals/{approval_id}/claim"))
+    show(approval, as_json=as_json, view=lambda: approval_card(approval))
+
+
+def release(context: typer.Context, approval_id: ApprovalId, as_json: JsonOption = False) -> None:
+    """Give your claim back."""
+    from callboard.terminal import approval_card
+
+    approval = ask(context, lambda api: api.post(f"/v1/approvals/{approval_id}/claim/release"))
+    show(approval, as_json=as_json, view=lambda: approval_card(approval))
+
+
+def show_measures(
+    context: typer.Context,
+    since: Annotated[str | None, typer.Option(help="Only answers from this moment on, ISO 8601 with a zone.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only answers before it.")] = None,
+    reviewer: Annotated[str | None, typer.Option(help="Only theirs.")] = None,
+    action: Annotated[str | None, typer.Option(help="Only on this tool.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how approvals are answered: time to decide, share approved, edits; by reviewer and action."""
+    from callboard.terminal import measures_table
+
+    found = ask(
+        context,
+        lambda api: api.get("/v1/approvals/measures", since=since, until=until, reviewer=reviewer, action=action),
+    )
+    show(found, as_json=as_json, view=lambda: measures_table(found["measures"]))
 
 
 def show_case(
@@ -115,7 +157,7 @@ def show_case(
     """Show a case: timeline, decisions with their reasons, receipts, approvals, handoff bundles."""
     from callboard.terminal import case_view
 
-    case = _ask(context, lambda api: api.get(f"/v1/cases/{case_id}"))
+    case = ask(context, lambda api: api.get(f"/v1/cases/{case_id}"))
     show(case, as_json=as_json, view=lambda: case_view(case))
 
 
@@ -123,7 +165,7 @@ def verify_audit(context: typer.Context, as_json: JsonOption = False) -> None:
     """Recompute every audit chain; exit code 1 if one doesn't hold."""
     from rich.text import Text
 
-    report = _ask(context, lambda api: api.get("/v1/audit/verify"))
+    report = ask(context, lambda api: api.get("/v1/audit/verify"))
     counted = f"{report['entries']} entries in {report['chains']} chains"
     lines = [f"Whole: {counted}."] if report["ok"] else [f"NOT WHOLE: {counted}.", *report["problems"]]
     show(report, as_json=as_json, view=lambda: Text("\n".join(lines), style="green" if report["ok"] else "red"))
@@ -138,13 +180,22 @@ def create_key(
         list[str] | None,
         typer.Option(help="Highest amount they may approve, in minor units: EUR:50000. None for no limit."),
     ] = None,
+    action: Annotated[
+        list[str] | None,
+        typer.Option(help="A tool they may decide on, with a limit of its own: refund_order:EUR:50000. None for all."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make an API key. It is shown this once."""
     from rich.text import Text
 
-    body = {"name": name, "role": role, "limits": read_limits(limit) if limit else None}
-    made = _ask(context, lambda api: api.post("/v1/keys", body))
+    body = {
+        "name": name,
+        "role": role,
+        "limits": read_limits(limit) if limit else None,
+        "actions": read_actions(action) if action else None,
+    }
+    made = ask(context, lambda api: api.post("/v1/keys", body))
     show(
         made, as_json=as_json, view=lambda: Text(f"{made['key']}\nKeep it: it is not shown again. Id: {made['key_id']}")
     )
@@ -154,7 +205,7 @@ def list_keys(context: typer.Context, as_json: JsonOption = False) -> None:
     """List API keys, revoked ones too."""
     from callboard.terminal import keys_table
 
-    found = _ask(context, lambda api: api.get("/v1/keys"))
+    found = ask(context, lambda api: api.get("/v1/keys"))
     show(found, as_json=as_json, view=lambda: keys_table(found["keys"]))
 
 
@@ -178,7 +229,7 @@ def revoke_key(
             ids = [key["key_id"] for key in known if key["demo"] and key["revoked_at"] is None]
         return [await api.delete(f"/v1/keys/{one}") for one in ids]
 
-    ended = _ask(context, work)
+    ended = ask(context, work)
     show({"keys": ended}, as_json=as_json, view=lambda: keys_table(ended))
 
 
@@ -193,7 +244,17 @@ def read_limits(given: list[str]) -> dict[str, int]:
     return limits
 
 
-def _ask(context: typer.Context, work: "Callable[[Api], Awaitable[Any]]") -> Any:
+def read_actions(given: list[str]) -> dict[str, dict[str, int] | None]:
+    """Tools like "cancel_order", or with a limit "refund_order:EUR:50000", several times for several currencies."""
+    actions: dict[str, dict[str, int] | None] = {}
+    for one in given:
+        tool, _, limit = one.partition(":")
+        known = actions.get(tool) or {}
+        actions[tool] = {**known, **read_limits([limit])} if limit else (known or None)
+    return actions
+
+
+def ask(context: typer.Context, work: "Callable[[Api], Awaitable[Any]]") -> Any:
     """Reach Callboard, do the work, and leave."""
     from callboard.connection import connect
     from callboard.settings import read_settings

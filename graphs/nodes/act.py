@@ -13,7 +13,7 @@ from graphs.matter import approval_id_of, next_after
 from graphs.reading import signals_of
 from graphs.recording import binding, keep_outcome, reopen_approval, write_decision
 from graphs.state import TurnState
-from memory import approvals, conversations, evidence, receipts, requests
+from memory import approvals, conversations, evidence, receipts, reconciliations, requests
 from memory.approvals import Approval
 from memory.errors import ApprovalClosed, FactsOutdated
 from memory.receipts import Receipt
@@ -25,6 +25,9 @@ from tools.gateway import Errand, Gateway, Outcome, Permit
 
 PAUSES_S = (0.02, 0.1, 0.5, 1.0, 2.0, 4.0)
 """How long an act waits, time after time, for another one of the same customer; then a person looks at both."""
+
+_PARKING = frozenset({"case_id", "cue", "parts", "part_cases", "queue", "undoing"})
+"""What of the state a turn that parks is asked for."""
 
 Node = Callable[[TurnState, Runtime[TurnContext]], Awaitable[TurnState]]
 
@@ -56,6 +59,8 @@ def act_with(gateway: Gateway) -> Node:
                 result=outcome.result,
                 code=outcome.code,
                 receipt=outcome.receipt,
+                circuit=outcome.circuit,
+                was_unknown=outcome.was_unknown,
             )
 
         if receipt is not None:
@@ -133,6 +138,7 @@ async def _has_moved(
         _shown(approval),
         judged,
         ctx.house.tools.get(judged.request.tool).profile().clock_facts,
+        ctx.house.tools.get(judged.request.tool).tolerances(),
     )
     if not changed:
         _record_later(ctx, judged, turn_id, case_id)
@@ -155,8 +161,12 @@ def _record_later(ctx: TurnContext, judged: Judged, turn_id: TurnId, case_id: Ca
 
 
 def _permit(judged: Judged, approval: Approval | None) -> Permit:
-    spent = (approval.id, approval.version, binding(judged.request, _shown(approval))) if approval else None
-    return Permit(judged.request, judged.decision, judged.ledger, spent)
+    if approval is None:
+        return Permit(judged.request, judged.decision, judged.ledger)
+    # Under the policies that it was asked for: that is what the person said yes to. That it stands under those in force
+    # was just seen.
+    bound = binding(judged.request, _shown(approval), approval.policy_version)
+    return Permit(judged.request, judged.decision, judged.ledger, (approval.id, approval.version, bound))
 
 
 def _shown(approval: Approval) -> Facts:
@@ -183,6 +193,13 @@ def _customer(unit: Unit, ctx: TurnContext) -> CustomerId | None:
 
 
 def _onward(ctx: TurnContext, state: TurnState, row: RequestRow, outcome: Outcome) -> TurnState:
+    if outcome.state == "unknown" and outcome.receipt is not None and outcome.receipt.request_id == row.request.id:
+        # Nothing true can be said before somebody knows: the turn waits for who finds it out. With what parking reads:
+        # a thread that was resumed tells only of what came after.
+        kept = cast(TurnState, {name: value for name, value in state.items() if name in _PARKING})
+        return {**kept, "reconciliation_id": reconciliations.id_of(outcome.receipt.id), "next": "wait"}
+    if state.get("undoing"):
+        return {"next": "compensate"}
     if row.request.tool not in ctx.house.playbook.verification_tools:
         return {"next": next_after(ctx, CaseId(state["case_id"]))}
     # Who the customer is is known now: what may be recalled has changed.

@@ -39,7 +39,7 @@ async def _onward(ctx: TurnContext, state: TurnState, status: str) -> TurnState:
         if any(row.name == WITHDRAWAL and row.subject == state["approval_id"] for row in rows):
             # The turn whose message took it back has said so; this one ends without a word.
             return {"parts": [], "outcome": "resolved", "next": "close"}
-    return {"next": "eligibility"}
+    return {"next": "compensate" if state.get("undoing") else "eligibility"}
 
 
 async def _status(ctx: TurnContext, approval_id: ApprovalId) -> str:

@@ -24,8 +24,8 @@ from policies.detectors.plainness import WORD
 from policies.detectors.prose import ProseRules
 from policies.words import CaseId, Json, TurnId
 
-REWRITES = 1
-"""How often a held draft is written again before templates alone speak."""
+REWRITES = 2
+"""How often a held draft is written again before templates alone speak: by whoever wrote it, then without a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +74,31 @@ async def check_draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnSt
 
 
 def _check(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> Checked:
-    """Every draft of the reply, rendered, with all that stands against it."""
+    """The reply's drafts, as they were stored."""
+    groups = grouped(unit, ctx, state, turn_id)
+    if groups and not state["drafts"]:
+        refused = unborne(unit, ctx, state, turn_id, groups)
+        return Checked("", (refused or "nobody could draft it",), is_unearned=bool(refused))
+    drafts = []
+    for place in state["drafts"]:
+        row = ctx.notes.reading(unit, turn_id=turn_id, ordinal=place)
+        assert row is not None  # noqa: S101  # draft wrote it
+        drafts.append(Draft.model_validate(row.output))
+    return check_reply(unit, ctx, state, turn_id, drafts)
+
+
+def check_reply(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId, drafts: Sequence[Draft]) -> Checked:
+    """Every draft of a reply, or of its beginning, rendered, with all that stands against it."""
     texts: list[str] = []
     holds: list[str] = []
     groups = grouped(unit, ctx, state, turn_id)
     if not groups:
         return Checked("", ())
-    refused = unborne(unit, ctx, state, turn_id, groups)
-    if refused or not state["drafts"]:
-        return Checked("", (refused or "nobody could draft it",), is_unearned=bool(refused))
-    for number, (place, (case_id, parts)) in enumerate(zip(state["drafts"], groups, strict=True)):
-        row = ctx.notes.reading(unit, turn_id=turn_id, ordinal=place)
-        assert row is not None  # noqa: S101  # draft wrote it
+    if refused := unborne(unit, ctx, state, turn_id, groups):
+        return Checked("", (refused,), is_unearned=True)
+    for number, (written, (case_id, parts)) in enumerate(zip(drafts, groups, strict=False)):
         case = case_of(unit, ctx, state, turn_id, case_id, parts, first=number == 0)
-        checked = check(Draft.model_validate(row.output), case)
+        checked = check(written, case)
         holds += checked.holds
         holds += [
             f"{name}: not shown in what is to be confirmed"

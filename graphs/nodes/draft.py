@@ -5,12 +5,14 @@ from itertools import groupby
 
 from langgraph.runtime import Runtime
 
-from agents.tasks import Draft, DraftTask, IntentReading
+from agents.tasks import DraftTask, IntentReading
 from graphs.context import TurnContext
 from graphs.messages import of_turn
 from graphs.replying import Part, known_of, parts_of, passages_of, unsaid
+from graphs.showing import CheckReply, showing
 from graphs.state import TurnState
-from graphs.thinking import think
+from graphs.thinking import think_together
+from graphs.watching import TurnWatcher
 from memory import cases, conversations
 from memory.errors import StoreError
 from memory.store import Unit
@@ -22,35 +24,43 @@ SAID_ONCE = frozenset({"angry", "asks_if_ai"})
 """Flags that make a draft begin with words of its own."""
 
 
-async def draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
-    """Have the reply drafted, or drafted once more with the reasons why the first was held."""
+async def draft(state: TurnState, runtime: Runtime[TurnContext], *, check: CheckReply) -> TurnState:
+    """Have the reply drafted, or drafted once more with the reasons why the first was held.
+
+    Args:
+        state: The turn.
+        runtime: The run.
+        check: The checks of a whole reply; what is shown of a draft before it is whole has passed them.
+    """
     ctx = runtime.context
     turn_id = TurnId(state["turn_id"])
     groups = await ctx.read(lambda unit: grouped(unit, ctx, state, turn_id))
-    ordinal, drafts = state["ordinal"], []
-    for number, (case_id, parts) in enumerate(groups):
-        task = await ctx.read(
-            lambda unit, case_id=case_id, parts=parts, number=number: _task(  # type: ignore[misc]  # bound now
-                unit, ctx, state, turn_id, case_id, parts, first=number == 0
-            )
+    ordinal = state["ordinal"]
+    tasks = await ctx.read(
+        lambda unit: [
+            _task(unit, ctx, state, turn_id, case_id, parts, first=number == 0)
+            for number, (case_id, parts) in enumerate(groups)
+        ]
+    )
+    watcher = TurnWatcher(ctx, turn_id, groups[0][0] if groups else CaseId(state["case_id"]))
+    if len(tasks) == 1 and ctx.is_heard():
+        watcher.show_draft = showing(ctx, state, turn_id, check=check, tell=runtime.stream_writer)
+    try:
+        await think_together(
+            ctx,
+            turn_id=turn_id,
+            ordinal=ordinal,
+            tasks=tasks,
+            ask=lambda: ctx.house.specialists.drafting.solve_all(tasks, watcher=watcher),
+            watcher=watcher,
         )
-        try:
-            await think(
-                ctx,
-                turn_id=turn_id,
-                ordinal=ordinal,
-                task=task,
-                answer=Draft,
-                ask=lambda task=task: ctx.house.specialists.drafting.solve(task),  # type: ignore[misc]  # bound now
-            )
-        except StoreError:
-            raise
-        except Exception as error:  # whoever drafts can't: what is to be said is known, and templates can say it
-            log.warning("drafting failed in turn %s (%s); templates speak", turn_id, type(error).__name__)
-            return {"ordinal": ordinal, "drafts": [], "next": "check_draft"}
-        drafts.append(ordinal)
-        ordinal += 1
-    return {"ordinal": ordinal, "drafts": drafts, "next": "check_draft"}
+    except StoreError:
+        raise
+    except Exception as error:  # whoever drafts can't: what is to be said is known, and templates can say it
+        log.warning("drafting failed in turn %s (%s); templates speak", turn_id, type(error).__name__)
+        return {"ordinal": ordinal, "drafts": [], "next": "check_draft"}
+    after = ordinal + len(tasks)
+    return {"ordinal": after, "drafts": [*range(ordinal, after)], "next": "check_draft"}
 
 
 def grouped(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> list[tuple[CaseId, list[Part]]]:
@@ -87,4 +97,5 @@ def _task(
         flags=reading.flags if first else [flag for flag in reading.flags if flag not in SAID_ONCE],
         sentiment=reading.sentiment if first else 0.0,
         hold_reasons=state.get("holds", []),
+        rewrites=state.get("rewrites", 0),
     )

@@ -41,6 +41,9 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         return {"approval_id": approval_id, "next": "approve"}
     if begun:
         return {"next": "act"}
+    if state.get("undoing") and made is not None and made.effect != Effect.ALLOW:
+        # Refused by an earlier run; it stays refused.
+        return {"next": "compensate"}
     if made is not None and made.phase == "confirm":
         return _ask(state, cue)
     if made is not None and made.effect == Effect.ESCALATE:
@@ -57,12 +60,12 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         now=ctx.now,
     )
     may_ask = cue.kind == "confirm" and judged.decision.effect in {Effect.ALLOW, Effect.REQUIRE_APPROVAL}
-    asks = may_ask or judged.lacks_only_confirmation
+    asks = (may_ask or judged.lacks_only_confirmation) and not state.get("undoing")
 
     def decide(unit: Unit) -> None:
         write_decision(unit, judged, ctx, turn_id, case_id, phase="confirm" if asks else "guard")
         if judged.decision.effect is Effect.REQUIRE_APPROVAL and not asks:
-            open_approval(unit, judged, ctx.house, ctx, turn_id, case_id)
+            open_approval(unit, judged, ctx.house, ctx, turn_id, case_id, asked_by=state.get("asked_by", ""))
 
     if judged.decision.effect is Effect.ALLOW and not asks:
         # On the record together with what act decides on fresh facts, before anything is called.
@@ -75,6 +78,9 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     match judged.decision.effect:
         case Effect.REQUIRE_APPROVAL:
             return {"approval_id": approval_id, "next": "approve"}
+        case _ if state.get("undoing"):
+            # What policy won't have undone stays; the next effect, or a person.
+            return {"next": "compensate"}
         case Effect.ESCALATE:
             rules = judged.decision.rules
             return {"reason": rules[0] if rules else "policy", "next": "escalate"}

@@ -5,6 +5,7 @@ from typing import cast
 from langgraph.runtime import Runtime
 
 from agents.confirmation import read_withdrawal
+from agents.errors import BudgetSpent
 from agents.tasks import Entity, IntentReading, IntentTask, Question
 from graphs.agenda import Item, OpenCase, plan
 from graphs.context import TurnContext
@@ -12,14 +13,19 @@ from graphs.judging import trigger_of
 from graphs.matter import CANNOT, CUSTOMER_TRUST, RECENT, WITHDRAWAL, Matter, read_matter, turn_source
 from graphs.messages import said_in
 from graphs.reading import answer_of, signals
+from graphs.recording import add_note
 from graphs.sayings import is_said
 from graphs.state import TurnState
 from graphs.thinking import think
+from graphs.watching import TurnWatcher
 from memory import approvals, audit, cases, conversations, evidence, timeline
 from memory.approvals import Approval
 from memory.cases import Case
 from memory.store import Unit
 from policies.words import CaseId, EvidenceId, Json, Risk, TurnId
+
+ADDS_NOTHING = frozenset({"status", "withdraw", "thanks", "goodbye", "greeting"})
+"""What a customer does while something waits for a person that says nothing about it."""
 
 ANSWER_KINDS = frozenset({"text", "choice", "ordinal", "all", "items"})
 """Entities that mean something only as an answer to a question; kept under the slot that was asked."""
@@ -50,13 +56,15 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         now=ctx.now,
     )
     ordinal = state["ordinal"]
+    watcher = TurnWatcher(ctx, turn_id, matter.case.id)
     reading = await think(
         ctx,
         turn_id=turn_id,
         ordinal=ordinal,
         task=task,
         answer=IntentReading,
-        ask=lambda: ctx.house.specialists.intent.solve(task),
+        ask=lambda: ctx.house.specialists.intent.solve(task, watcher=watcher),
+        watcher=watcher,
     )
     reading = _known_journeys(reading, frozenset(ctx.house.playbook.journeys))
     items = plan(
@@ -88,6 +96,8 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         )
         sentences = [verdict.sentence for verdict in trigger.verdicts]
         return {**after, "reason": sentences[0] if sentences else "A trigger asked for a person.", "next": "escalate"}
+    if (spent := BudgetSpent.of_flags(reading.flags)) is not None:
+        return {**after, "reason": str(spent), "next": "escalate"}
     return {**after, "next": "authentication"}
 
 
@@ -114,6 +124,8 @@ def _settle(
         # The case that was opened for an empty beginning is taken by nothing; it would stay open for ever.
         cases.close(unit, case_id=matter.case.id, status="closed", disposition="merged", now=ctx.now)
     withdrawn = _withdraw(unit, ctx, turn_id, reading, text)
+    if withdrawn is None and matter.pending and reading.act not in ADDS_NOTHING:
+        _note(unit, ctx, turn_id, placed, reading, text)
     if withdrawn is not None:
         placed = [withdrawn, *(case_id for case_id in placed[1:] if case_id != withdrawn)]
         items = items[:1] + items[len(items) - len(placed) + 1 :]
@@ -175,7 +187,9 @@ def _withdraw(unit: Unit, ctx: TurnContext, turn_id: TurnId, reading: IntentRead
         waiting = [one for one in waiting if named & {str(value) for value in _arguments(one).values()}]
     if len(waiting) != 1 or waiting[0].case_id is None:
         return None
-    approval = approvals.withdraw(unit, approval_id=waiting[0].id, by="customer", now=ctx.now)
+    approval = approvals.withdraw(
+        unit, approval_id=waiting[0].id, by="customer", conversation_id=ctx.conversation_id, now=ctx.now
+    )
     case_id = waiting[0].case_id
     evidence.add(
         unit,
@@ -201,6 +215,24 @@ def _withdraw(unit: Unit, ctx: TurnContext, turn_id: TurnId, reading: IntentRead
         at=ctx.now,
     )
     return case_id
+
+
+def _note(
+    unit: Unit, ctx: TurnContext, turn_id: TurnId, placed: list[CaseId], reading: IntentReading, text: str
+) -> None:
+    """Put what the customer says beside the request that waits, for who decides; the request stays as it is.
+
+    Beside those of the cases that the message is about; else, where one alone waits and no other order is named, beside
+    that: a line too many costs a reviewer a glance, one too few the customer their point.
+    """
+    waiting = approvals.pending_of_conversation(unit, conversation_id=ctx.conversation_id)
+    waiting = [one for one in waiting if one.case_id is not None and one.turn_id != turn_id]
+    about = [one for one in waiting if one.case_id in placed]
+    if not about and len(waiting) == 1:
+        named = {str(entity.value) for entity in reading.entities if entity.kind == "order_id"}
+        about = waiting if named <= {str(value) for value in _arguments(waiting[0]).values()} else []
+    for approval in about:
+        add_note(unit, ctx, approval, turn_id, text)
 
 
 def _arguments(approval: Approval) -> dict[str, Json]:

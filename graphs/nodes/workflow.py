@@ -4,9 +4,11 @@ from langgraph.runtime import Runtime
 
 from agents.tasks import Cue, WorkflowTask
 from graphs.context import TurnContext
+from graphs.matter import UNDONE
 from graphs.state import MAX_CALLS, TurnState
 from graphs.tasking import workflow_task
 from graphs.thinking import think
+from graphs.watching import TurnWatcher
 from memory import cases, requests
 from memory.requests import RequestRow
 from memory.store import Unit
@@ -21,13 +23,15 @@ async def workflow(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
     ordinal = state["ordinal"]
     task = await workflow_task(ctx, state)
     is_new = await ctx.reading(turn_id=turn_id, ordinal=ordinal) is None
+    watcher = TurnWatcher(ctx, turn_id, CaseId(state["case_id"]))
     cue = await think(
         ctx,
         turn_id=turn_id,
         ordinal=ordinal,
         task=task,
         answer=Cue,
-        ask=lambda: ctx.house.specialists.workflow.solve(task),
+        ask=lambda: ctx.house.specialists.workflow.solve(task, watcher=watcher),
+        watcher=watcher,
     )
     after: TurnState = {"ordinal": ordinal + 1, "cue": ordinal}
     if cue.kind in {"call", "confirm"}:
@@ -43,7 +47,8 @@ async def workflow(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
             ctx.notes.proposed[row.request.id] = row
         return {**after, "request_id": row.request.id, "calls": state.get("calls", 0) + 1, "next": "guard"}
     if cue.kind == "escalate":
-        return {**after, "reason": cue.reason or "workflow", "next": "escalate"}
+        after["reason"] = cue.reason or "workflow"
+        return {**after, "then": "escalate", "next": "compensate" if _leaves_halves(ctx, task) else "escalate"}
     if cue.template not in ctx.house.playbook.voice.templates:
         return {**after, "reason": "the cue names a reply that the playbook doesn't have", "next": "escalate"}
     parts = [*state.get("parts", []), ordinal]
@@ -57,7 +62,19 @@ async def workflow(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
         )
         if queue:
             return {**after, "parts": parts, "case_id": queue[0], "queue": queue[1:], "next": "authentication"}
+    if cue.ends and not cue.fulfils and _leaves_halves(ctx, task):
+        return {**after, "parts": parts, "then": "draft", "next": "compensate"}
     return {**after, "parts": parts, "next": "draft"}
+
+
+def _leaves_halves(ctx: TurnContext, task: WorkflowTask) -> bool:
+    """Whether a step of the plan failed this turn after another one did something that can be undone."""
+    tools = ctx.house.tools
+    writes = [each for each in task.attempts if each.tool in tools and tools.get(each.tool).kind == "write"]
+    failed = any(each.state == "failed" and each.this_turn and each.code != UNDONE for each in writes)
+    return failed and any(
+        each.state == "committed" and tools.get(each.tool).compensation is not None for each in writes
+    )
 
 
 def _shows_its_details(ctx: TurnContext, task: WorkflowTask, cue: Cue) -> bool:

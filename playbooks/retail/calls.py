@@ -156,7 +156,14 @@ async def change_shipping_address(arguments: ChangeAddress, context: ToolContext
         country=country,
     )
     changed = await shop.change_address(order.id, address=address, reference=context.idempotency_key, now=context.now)
-    return ToolResult({"order_id": order.id, "status": "changed", "address": changed.as_json()})
+    return ToolResult(
+        {
+            "order_id": order.id,
+            "status": "changed",
+            "address": changed.address.as_json(),
+            "before": changed.before.as_json(),
+        }
+    )
 
 
 async def cancel_order(arguments: CancelOrder, context: ToolContext) -> ToolResult:

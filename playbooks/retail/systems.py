@@ -24,6 +24,14 @@ class Customer:
 
 
 @dataclass(frozen=True, slots=True)
+class Rerouting:
+    """An order that goes elsewhere, and where it went before."""
+
+    address: Address
+    before: Address
+
+
+@dataclass(frozen=True, slots=True)
 class Cancellation:
     """An order that was cancelled, and the money that went back with it."""
 
@@ -94,25 +102,27 @@ class Shop:
 
         return await self._database.read(work)
 
-    async def change_address(self, order_id: str, *, address: Address, reference: str, now: datetime) -> Address:
+    async def change_address(self, order_id: str, *, address: Address, reference: str, now: datetime) -> Rerouting:
         """Send an order elsewhere; a repeated `reference` changes nothing and answers as the first time.
 
         Raises:
             ToolRefused: "not_found", or "already_shipped" once the parcel is packed.
         """
 
-        def work(connection: sqlite3.Connection) -> Address:
+        def work(connection: sqlite3.Connection) -> Rerouting:
             order = _existing(connection, order_id)
-            if _effect(connection, "address_change", reference) is not None:
-                return address
+            known = _effect(connection, "address_change", reference)
+            if known is not None:
+                return Rerouting(address, before=Address(**json.loads(known["detail"])["before"]))
             if order.status not in {"pending", "paid"}:
                 raise ToolRefused("already_shipped", "The order is packed or gone; its address can't be changed.")
             connection.execute(
                 "UPDATE orders SET street = ?, city = ?, postcode = ?, country = ? WHERE id = ?",
                 (address.street, address.city, address.postcode, address.country, order_id),
             )
-            _record(connection, "address_change", order_id, reference, now, address.as_json())
-            return address
+            detail: dict[str, Json] = {**address.as_json(), "before": order.address.as_json()}
+            _record(connection, "address_change", order_id, reference, now, detail)
+            return Rerouting(address, before=order.address)
 
         return await self._database.write(work)
 

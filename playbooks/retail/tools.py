@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from policies.words import Reversibility, Risk
-from tools.spec import BusinessSystem, ToolSpec
+from tools.spec import BusinessSystem, Compensation, ToolSpec
 
 from .arguments import (
     CancelOrder,
@@ -174,6 +174,9 @@ TOOLS: Sequence[ToolSpec] = (
         providers=(OWNER, ORDER, ADDRESS),
         record_argument="order_id",
         idempotent=True,
+        compensation=Compensation(
+            "change_shipping_address", {"order_id": "arguments.order_id", "address": "result.before"}
+        ),
         settling_time=timedelta(seconds=2),
         summary="Send order {order_id} to {address}",
     ),

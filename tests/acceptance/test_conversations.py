@@ -1,6 +1,10 @@
 """Conversations as customers really have them: several matters, follow-ups, what they haven't got, changes of mind."""
 
+import pytest
 from houses import TestHouse
+
+# How it talks doesn't depend on where it keeps its records.
+pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
 
 AMELIE = "amelie.laurent@example.org, 69001"
 

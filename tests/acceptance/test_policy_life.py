@@ -7,8 +7,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from houses import MIRA, NOW, OpenHouse, TestHouse
+from houses import AMELIE, MIRA, NOW, SAM, OpenHouse, TestHouse
 
+from agents.reasoners.scripted import ScriptedReasoner
+from agents.tasks import Cue, ToolProposal, WorkflowTask
 from callboard.api.access import Principal
 from callboard.api.app import create_app
 from callboard.policy_office import backtest
@@ -71,6 +73,15 @@ async def bring_in(api: Api, content: PolicyContent, **activation: Any) -> str:
     await api.post("sue", f"{path}/approve")
     await api.post("ana", f"{path}/activate", activation)
     return str(drafted["hash"])
+
+
+def worded_otherwise(old: str, new: str) -> PolicyContent:
+    """Today's policies with another text in the place of one."""
+    content = read_content(DEFAULT_PLAYBOOK)
+    files = dict(content.files)
+    (name,) = [each for each, text in files.items() if old in text]
+    files[name] = files[name].replace(old, new)
+    return replace(content, files=files)
 
 
 async def test_p13_todays_policy_replays_every_recorded_decision_identically(house: TestHouse) -> None:
@@ -208,3 +219,72 @@ async def test_p1_a_fact_provider_that_fails_leaves_its_facts_unknown_and_unknow
     assert judged.decision.effect is Effect.DENY
     assert "owner.customer_id" in judged.missing
     assert "could not be read" in judged.decision.error
+
+
+async def test_p3_policies_that_come_to_the_same_let_an_approval_stand_that_others_asked_for(house: TestHouse) -> None:
+    waiting = await house.ask_refund()
+    approval = await house.only_pending()
+    async with api_of(house) as api:
+        await bring_in(
+            api, worded_otherwise("Every refund is confirmed by e-mail.", "Each refund is confirmed by mail.")
+        )
+    await house.decide(approval)
+    assert house.records.amounts("20418") == [14890]
+    spent = await house.approval(approval.id)
+    assert (spent.status, spent.version, spent.policy_version) == ("spent", 1, approval.policy_version)
+    made = await house.read(lambda unit: requests.decisions_of(unit, request_id=approval.request_id))
+    assert made[-1].policy_version != approval.policy_version
+    assert (await house.runtime.runner.result(waiting.turn_id)).final
+
+
+async def test_p3_policies_that_ask_for_another_person_reopen_it(house: TestHouse) -> None:
+    await house.ask_refund()
+    approval = await house.only_pending()
+    async with api_of(house) as api:
+        await bring_in(api, worded_otherwise("args.amount_minor > 50000", "args.amount_minor > 12000"))
+    await house.decide(approval)
+    reopened = await house.approval(approval.id)
+    assert (reopened.status, reopened.role, house.records.amounts("20418")) == ("pending", "supervisor", [])
+    assert reopened.policy_version != approval.policy_version
+    await house.decide(reopened, reviewer=SAM)
+    assert house.records.amounts("20418") == [14890]
+
+
+PARIS = {"street": "12 Rue de la Paix", "city": "Paris", "postcode": "75002", "country": "FR"}
+ROME = {"street": "Via Roma 3", "city": "Roma", "postcode": "00184", "country": "IT"}
+
+
+def plan_of_two_steps(task: WorkflowTask) -> Cue:
+    """An address is changed, and changed again; what fails goes to a person."""
+    if task.authentication.state != "enough":
+        return Cue(kind="call", call=task.authentication.call, reason="Who is it?")
+    if not any(each.tool == "get_order" for each in task.attempts):
+        return Cue(kind="call", call=ToolProposal(tool="get_order", arguments={"order_id": "21102"}), reason="Look.")
+    made = [each for each in task.attempts if each.tool == "change_shipping_address"]
+    if len(made) == 2:
+        return Cue(kind="escalate", template="escalated", reason="The second step failed.")
+    arguments: dict[str, Any] = {"order_id": "21102", "address": ROME if made else PARIS}
+    return Cue(kind="call", call=ToolProposal(tool="change_shipping_address", arguments=arguments), reason="A step.")
+
+
+async def test_p12_what_a_plan_did_before_it_failed_is_undone_if_policy_lets_it(
+    open_house: OpenHouse,
+) -> None:
+    house = await open_house(
+        reasoner=lambda _sheets, local: ScriptedReasoner({WorkflowTask: plan_of_two_steps}, otherwise=local)
+    )
+    shop: Any = house.runtime.systems["shop"]
+    before, change = house.records.order("21102")["street"], shop.change_address
+
+    async def only_once(order_id: str, *, address: Any, **named: Any) -> Any:
+        if address.city == "Roma":
+            raise ToolUnavailable
+        return await change(order_id, address=address, **named)
+
+    shop.change_address = only_once
+    async with api_of(house) as api:
+        await bring_in(
+            api, worded_otherwise("{if: {risk: medium}, asks: confirm}", "{if: {risk: medium}, asks: nothing}")
+        )
+        result = await house.say(f"Please send order 21102 to another address. {AMELIE}")
+    assert (result.outcome, house.records.order("21102")["street"]) == ("escalated", before)

@@ -19,7 +19,7 @@ from memory.errors import (
     NotAuthorised,
     OwnRequest,
 )
-from policies.words import Json
+from policies.words import ConversationId, Json
 
 ORDER = "20418"
 DONE = "I have refunded 148.90 EUR"
@@ -360,7 +360,7 @@ async def test_p5_a_withdrawal_wins_over_a_yes_until_the_receipt_is_reserved(hou
     shop.order = slow  # type: ignore[attr-defined]  # slowed down
     await house.runtime.runner.decide(approval.id, YES, ANA)
     await reading.wait()
-    await house.runtime.runner.withdraw(approval.id, by="customer")
+    await house.runtime.runner.withdraw(approval.id, by="customer", conversation_id=ConversationId("c1"))
     go_on.set()
     await house.settle()
     assert (await house.approval(approval.id)).status == "withdrawn"
@@ -376,7 +376,7 @@ async def test_p5_a_late_withdrawal_is_refused(house: TestHouse) -> None:
     approval = await house.only_pending()
     await house.decide(approval)
     with pytest.raises(ApprovalClosed):
-        await house.runtime.runner.withdraw(approval.id, by="customer")
+        await house.runtime.runner.withdraw(approval.id, by="customer", conversation_id=ConversationId("c1"))
     assert house.records.amounts(ORDER) == [14890]
 
 

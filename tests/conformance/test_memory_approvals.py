@@ -372,7 +372,9 @@ async def test_p5_a_customer_withdraws_until_it_is_spent(store: Store, now: date
     await _open(store, now)
     if approved_before:
         await _decide(store, now)
-    withdrawn = await store.write(lambda unit: approvals.withdraw(unit, approval_id=A1, by="customer", now=now))
+    withdrawn = await store.write(
+        lambda unit: approvals.withdraw(unit, approval_id=A1, by="customer", conversation_id=C1, now=now)
+    )
     assert withdrawn.status == "withdrawn"
     last = (await _items(store))[-1]
     assert (last.kind, last.body["answer"], last.body["by"]) == ("decision", "withdrawn", "customer")
@@ -388,7 +390,9 @@ async def test_p5_what_is_spent_can_not_be_withdrawn(store: Store, now: datetime
     await store.write(lambda unit: approvals.spend(unit, approval_id=A1, version=1, digest="d1"))
     before = await _row(store)
     with pytest.raises(ApprovalClosed):
-        await store.write(lambda unit: approvals.withdraw(unit, approval_id=A1, by="customer", now=now))
+        await store.write(
+            lambda unit: approvals.withdraw(unit, approval_id=A1, by="customer", conversation_id=C1, now=now)
+        )
     assert await _row(store) == before
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 
 from memory import conversations, inbox
-from memory.errors import MessageConflict
+from memory.errors import MessageConflict, Overloaded
 from memory.inbox import InboxItem
 from memory.store import Store
 from policies.words import ConversationId, TurnId
@@ -122,3 +122,38 @@ async def test_an_item_that_must_be_new_is_refused_when_it_is_not(store: Store, 
     await put()
     with pytest.raises(ValueError, match="already"):
         await put()
+
+
+async def test_what_is_known_is_never_refused_for_what_else_waits(store: Store, now: datetime) -> None:
+    intake = inbox.Intake(per_conversation=2, total=3)
+
+    async def send(conversation: str, message: str) -> tuple[inbox.InboxItem, bool]:
+        await store.read(
+            lambda unit: inbox.check_room(
+                unit, conversation_id=ConversationId(conversation), message_id=message, intake=intake
+            )
+        )
+        return await store.write(
+            lambda unit: inbox.put_message(
+                unit,
+                conversation_id=ConversationId(conversation),
+                message_id=message,
+                text="Hello",
+                channel="chat",
+                now=now,
+            )
+        )
+
+    first, _ = await send("k1", "m1")
+    await send("k1", "m2")
+    with pytest.raises(Overloaded) as full:
+        await send("k1", "m3")
+    assert (full.value.scope, full.value.waiting, full.value.limit) == ("conversation", 2, 2)
+    await send("k2", "m1")
+    with pytest.raises(Overloaded) as everywhere:
+        await send("k3", "m1")
+    assert (everywhere.value.scope, everywhere.value.retry_after_s >= 1) == ("total", True)
+    assert await send("k1", "m1") == (first, False)
+    assert await store.read(inbox.load) == inbox.Load(waiting=3, running=0, oldest_at=now)
+    await store.write(lambda unit: inbox.finish(unit, seqs=[first.seq]))
+    assert (await send("k1", "m3"))[1]

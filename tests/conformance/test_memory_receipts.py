@@ -323,7 +323,11 @@ async def test_p2_a_limit_that_does_not_reach_leaves_the_approval_unspent(store:
 
 async def test_p5_a_withdrawn_approval_reserves_nothing(store: Store, now: datetime) -> None:
     approval = await _approved(store, now)
-    await store.write(lambda unit: approvals.withdraw(unit, approval_id=approval[0], by="customer", now=now))
+    await store.write(
+        lambda unit: approvals.withdraw(
+            unit, approval_id=approval[0], by="customer", reason="Changed their mind", now=now
+        )
+    )
     with pytest.raises(ApprovalClosed):
         await _reserve(store, now, approval=approval)
     assert await store.read(receipts.unfinished) == []

@@ -65,7 +65,7 @@ async def test_p8_a_destroyed_key_is_gone_for_writes_of_the_same_group(store: St
 
 
 async def test_p8_the_rows_of_keys_name_nobody(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "d")
+    store = await SqliteStore.open(tmp_path / "d")
     telephone = ConversationId("+4915112345678")
     await store.write(lambda unit: unit.vault.link(conversation_id=telephone, customer_id=CustomerId("C-Zimtschnecke")))
     await store.close()

@@ -12,10 +12,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from databases import NewDatabase
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy.engine import make_url
 
 from callboard.database import upgrade
 from memory import inbox, migrating
-from memory.errors import SchemaAhead, SchemaBehind
+from memory.errors import DatabaseUnreachable, SchemaAhead, SchemaBehind
 from memory.postgres_store import DatabaseLimits, PostgresStore, engine_of
 from memory.schema import METADATA
 from memory.sqlite_store import SqliteStore
@@ -126,3 +127,10 @@ async def test_a_postgres_database_is_refused_until_it_is_upgraded_and_upgrading
         assert await upgrade(url) == migrating.HEAD
     store = await PostgresStore.open(url, master_key=KEY)
     await store.close()
+
+
+async def test_a_database_that_is_not_there_is_named_as_what_it_is(postgres_server: str) -> None:
+    nowhere = make_url(postgres_server).set(database="nowhere").render_as_string(hide_password=False)
+    for reach in (lambda: PostgresStore.open(nowhere, master_key=KEY), lambda: upgrade(nowhere)):
+        with pytest.raises(DatabaseUnreachable, match="CALLBOARD_DATABASE_URL"):
+            await reach()

@@ -15,6 +15,8 @@ from memory import (
     approvals,
     audit,
     conversations,
+    customers,
+    erasure,
     evidence,
     inbox,
     limit_uses,
@@ -230,7 +232,7 @@ async def test_p5_a_withdrawal_and_the_effect_at_once_are_one_of_them(pair: Pair
     results = await overlap(
         pair,
         _reserving(now, "a", approval=(A1, 1, "d1")),
-        lambda unit: approvals.withdraw(unit, approval_id=A1, by="customer", now=now),
+        lambda unit: approvals.withdraw(unit, approval_id=A1, by="customer", reason="wants to keep it", now=now),
     )
     assert _kinds(results) == [ApprovalClosed.__name__]
     status = (await pair.one.read(lambda unit: approvals.get(unit, approval_id=A1))).status
@@ -294,6 +296,74 @@ async def test_a_policy_is_activated_by_two_at_once_one_after_the_other(pair: Pa
 
     assert _kinds(await overlap(pair, adopting("a"), adopting("b"))) == []
     assert len(await pair.one.read(lambda unit: policy_versions.terms(unit, playbook="p"))) == 2
+
+
+async def test_a_policy_is_put_into_the_shadow_by_two_at_once_and_one_is_there(pair: Pair, now: datetime) -> None:
+    for name in ("a", "b"):
+        content_hash = name * 8
+        await pair.one.write(
+            lambda unit, one=content_hash: policy_versions.draft(
+                unit, playbook="p", content_hash=one, content={}, by="x", note="", now=now
+            )
+        )
+        await pair.one.write(
+            lambda unit, one=content_hash: policy_versions.attach_backtest(
+                unit, playbook="p", content_hash=one, report={}, by="x", now=now
+            )
+        )
+
+    def shadowing(name: str) -> Callable[[Unit], Any]:
+        return lambda unit: policy_versions.shadow(unit, playbook="p", content_hash=name * 8, by="x", now=now)
+
+    assert _kinds(await overlap(pair, shadowing("a"), shadowing("b"))) == []
+    states = [one.state for one in await pair.one.read(lambda unit: policy_versions.versions(unit, playbook="p"))]
+    assert sorted(states) == ["draft", "shadow"]
+
+
+async def test_of_two_statements_about_one_thing_at_once_one_stands(pair: Pair, now: datetime) -> None:
+    def learning(name: str, conversation_id: ConversationId) -> Callable[[Unit], Any]:
+        return lambda unit: evidence.add(
+            unit,
+            evidence_id=EvidenceId(name),
+            case_id=K1,
+            conversation_id=conversation_id,
+            kind="fact",
+            name="order",
+            value=name,
+            source="shop",
+            trust=4,
+            at=now,
+        )
+
+    assert _kinds(await overlap(pair, learning("a", C1), learning("b", C2))) == []
+    assert len(await pair.one.read(lambda unit: evidence.of_case(unit, case_id=K1))) == 1
+
+
+async def test_p8_a_conversation_is_not_bound_to_somebody_who_is_erased_meanwhile(pair: Pair, now: datetime) -> None:
+    anna = CustomerId("anna")
+    await pair.one.write(
+        lambda unit: conversations.bind(unit, conversation_id=C1, customer_id=anna, assurance=2, now=now)
+    )
+    bound, _ = await overlap(
+        pair,
+        lambda unit: conversations.bind(unit, conversation_id=C2, customer_id=anna, assurance=2, now=now),
+        lambda unit: erasure.forget(
+            unit,
+            erasure_id="e",
+            customer_id=anna,
+            by="dora",
+            role="admin",
+            reason="requested",
+            reference="",
+            threads=[],
+            purge_by=now,
+            now=now,
+        ),
+    )
+    left = await pair.one.read(lambda unit: customers.conversations_of(unit, customer_id=anna))
+    assert left == []
+    if not isinstance(bound, KeyGone):
+        assert await pair.one.read(lambda unit: conversations.get(unit, conversation_id=C2)) is None
 
 
 async def test_p6_the_first_message_of_a_conversation_delivered_twice_at_once_is_one_item(
@@ -433,7 +503,8 @@ async def test_p2_a_write_whose_connection_was_cut_is_made_once(pair: Pair, now:
         attempts.append(len(attempts))
         if len(attempts) == 1:
             number = unit.value(text("SELECT pg_backend_pid()"))
-            pair.other._reading.connect().execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": number}).close()
+            with pair.other._reading.connect() as connection:
+                connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": number})
 
     await pair.one.write(cut)
     assert len(attempts) == 2
@@ -461,11 +532,11 @@ async def test_p2_a_commit_whose_answer_was_lost_is_not_made_again(
 
 
 async def test_a_statement_that_takes_too_long_is_given_up_and_leaves_nothing(postgres: str, now: datetime) -> None:
-    store = await PostgresStore.open(postgres, master_key=KEY, limits=DatabaseLimits(statement_s=0.2))
+    store = await PostgresStore.open(postgres, master_key=KEY, limits=DatabaseLimits(statement_s=1.0))
 
     def slow(unit: Unit) -> None:
         snapshots.save(unit, hash="slow", name="n", content={}, now=now)
-        unit.value(text("SELECT pg_sleep(5)"))
+        unit.value(text("SELECT pg_sleep(60)"))
 
     with pytest.raises(StoreUnavailable) as refused:
         await store.write(slow)

@@ -1,9 +1,9 @@
 """A process that warms up once and then, for each line it reads, forks a child that plays a conversation until it dies.
 
-A line names directory, template of the shop's records, order, who asks, and the boundary at which the child kills
-itself with SIGKILL, the nth time it is passed; an answer line says how it ended. `part` is "ask" (up to the customer's
-yes), "decide" (a reviewer says yes), "both", "person" (asks for one), or "recover" (only go on with what is left,
-`seconds` later).
+A line names directory, Postgres database if any, template of the shop's records, order, who asks, and the boundary at
+which the child kills itself with SIGKILL, the nth time it is passed; an answer line says how it ended. `part` is "ask"
+(up to the customer's yes), "decide" (a reviewer says yes), "both", "person" (asks for one), or "recover" (only go on
+with what is left, `seconds` later).
 """
 
 import asyncio
@@ -55,7 +55,11 @@ async def play(order: dict[str, Any], bomb: Bomb) -> None:
     clock = Clock()
     clock.forward(seconds=order["seconds"])
     async with houses.opened(
-        Path(order["directory"]), clock=clock, template=Path(order["template"]), checkpoint=bomb
+        Path(order["directory"]),
+        clock=clock,
+        template=Path(order["template"]),
+        checkpoint=bomb,
+        database=order["database"],
     ) as house:
         await house.settle()
         if order["part"] == "person":

@@ -40,8 +40,18 @@ def children() -> Iterator["subprocess.Popen[str]"]:
 
 
 @pytest.fixture
+def database() -> str:
+    """The Postgres database that a crash happens on; none by default."""
+    return ""
+
+
+@pytest.fixture
 def crash(
-    children: "subprocess.Popen[str]", tmp_path: Path, shop_template: Path, monkeypatch: pytest.MonkeyPatch
+    children: "subprocess.Popen[str]",
+    tmp_path: Path,
+    shop_template: Path,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Crash:
     """Plays in a child until it kills itself; returns its exit code, -9 if it did."""
     houses.warm(monkeypatch.setattr)
@@ -55,6 +65,7 @@ def crash(
             "seconds": 0,
             **given,
             "directory": str(tmp_path / "data"),
+            "database": database,
             "template": str(shop_template),
             "stop": stop,
         }

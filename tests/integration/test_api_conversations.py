@@ -1,5 +1,6 @@
 """The HTTP door over the real runtime: conversations, approvals, cases, the record."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator
@@ -180,8 +181,19 @@ async def test_p5_a_customer_withdraws_explicitly_and_nothing_is_done(office: Of
     lines = ("I returned order 20812 and want a refund", "tomasz.zielinski@example.org, 31-147", "yes")
     turn = await office.say("withdrawn", *lines)
     [approval_id] = turn["approvals"]
-    ended = await office.bot.post(f"/v1/approvals/{approval_id}/withdraw")
+    path = f"/v1/approvals/{approval_id}/withdraw"
+    for client, body, problem in (
+        (office.bot, {}, "not-of-conversation"),
+        (office.bot, {"reason": "They said so."}, "not-of-conversation"),
+        (office.bot, {"conversation_id": "another"}, "not-of-conversation"),
+        (office.rosa, {}, "justification-missing"),
+        (office.rosa, {"conversation_id": "withdrawn"}, "justification-missing"),
+    ):
+        refused = await client.post(path, json=body)
+        assert refused.json()["type"].endswith(problem)
+    ended = await office.bot.post(path, json={"conversation_id": "withdrawn", "reason": "Changed their mind"})
     assert (ended.status_code, ended.json()["status"]) == (200, "withdrawn")
+    assert (ended.json()["ended_by"], ended.json()["ended_because"]) == ("bot", "Changed their mind")
     conversation = await office.conversation("withdrawn")
     assert conversation["pending_approvals"] == []
     late = await office.admin.post(f"/v1/approvals/{approval_id}/decision", json={"answer": "approve"})
@@ -295,3 +307,88 @@ async def test_p11_the_record_of_all_this_is_whole(office: Office) -> None:
 async def test_it_says_when_it_is_ready(office: Office) -> None:
     response = await office.bot.get("/readyz", headers={"Authorization": ""})
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+async def test_reviewers_claim_and_whoever_watches_hears_of_it(office: Office) -> None:
+    turn = await office.say("claimed", "I want a refund for order 20955", "luca.bianchi@example.org, 40122", "yes")
+    [approval_id] = turn["approvals"]
+    path = f"/v1/approvals/{approval_id}"
+    assert (await office.bot.post(f"{path}/claim")).status_code == 403
+    claimed = (await office.rosa.post(f"{path}/claim")).json()
+    assert claimed["claimed_by"] == "rosa"
+    refused = await office.sam.post(f"{path}/decision", json={"answer": "approve"})
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:callboard:problem:approval-claimed")
+    assert (await office.sam.post(f"{path}/claim/renew")).json()["type"].endswith("approval-claimed")
+    assert (await office.rosa.post(f"{path}/claim/renew")).json()["claimed_until"] >= claimed["claimed_until"]
+    assert (await office.rosa.post(f"{path}/claim/release")).json()["claimed_by"] is None
+    await office.say("claimed", "Please refund it to the other card if you can")
+    read = (await office.sam.get(path)).json()
+    assert [each["text"] for each in read["additions"]] == ["Please refund it to the other card if you can"]
+    decided = await office.sam.post(f"{path}/decision", json={"answer": "reject", "message": "Not back yet."})
+    assert decided.json()["status"] == "rejected"
+    told = (await office.sam.get("/v1/events?limit=1000")).json()
+    about = [event["kind"] for event in told["events"] if event["ids"].get("approval") == approval_id]
+    assert about == ["approval_opened", "approval_noted", "approval_ended"]
+    assert (await office.sam.get("/v1/events", params={"after": told["next"]})).json()["events"] == []
+    measured = (await office.sam.get("/v1/approvals/measures", params={"reviewer": "sam"})).json()["measures"]
+    assert [(one["tool"], one["rejected"] >= 1) for one in measured] == [("refund_order", True)]
+
+
+async def test_back_pressure_refuses_what_is_too_much_and_loses_nothing_that_was_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(data_dir=tmp_path / "data", max_waiting=4, max_waiting_per_conversation=2, max_message_chars=40)
+    async with Runtime.open(settings) as runtime:
+        key = await runtime.store.write(
+            lambda unit: create_key(unit, name="bot", role="bot", limits=None, now=runtime.clock()).key
+        )
+        app = create_app(runtime, authenticate=authenticator(runtime.store, operator_key="unused-operator-key"))
+        client = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app),
+            base_url="http://callboard",
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        go_on = asyncio.Event()
+        run = runtime.runner._run_or_give_up
+
+        async def later(*given: Any) -> None:
+            await go_on.wait()
+            await run(*given)
+
+        monkeypatch.setattr(runtime.runner, "_run_or_give_up", later)
+
+        def send(conversation: str, message: str, text: str = "Hello") -> asyncio.Task[httpx2.Response]:
+            body = {"message_id": message, "text": text}
+            return asyncio.create_task(client.post(f"/v1/conversations/{conversation}/messages", json=body))
+
+        async def has_taken(count: int) -> None:
+            for _ in range(1000):
+                load = (await client.get("/v1/load")).json()
+                if load["waiting"] + load["running"] >= count:
+                    return
+                await asyncio.sleep(0.01)
+
+        taken = [send("c1", "m1"), send("c1", "m2")]
+        await has_taken(2)
+        full = await send("c1", "m3")
+        assert (full.status_code, full.json()["scope"], int(full.headers["retry-after"]) >= 1) == (
+            429,
+            "conversation",
+            True,
+        )
+        assert full.json()["type"] == "urn:callboard:problem:overloaded"
+        taken += [send("c2", "m1"), send("c3", "m1")]
+        await has_taken(4)
+        everywhere = await send("c4", "m1")
+        assert (everywhere.status_code, everywhere.json()["scope"]) == (429, "total")
+        taken.append(send("c1", "m2"))
+        assert (await send("c5", "m1", "x" * 41)).status_code == 413
+        load = (await client.get("/v1/load")).json()
+        assert (load["refused"], load["limits"]["waiting"]) == ({"conversation": 1, "total": 1}, 4)
+        go_on.set()
+        answers = await asyncio.gather(*taken)
+        assert [answer.status_code for answer in answers] == [200] * 5
+        assert all(answer.json()["reply"] for answer in answers)
+        assert answers[1].json() == answers[4].json()
+        assert (await send("c1", "m3")).status_code == 200
+        await client.aclose()

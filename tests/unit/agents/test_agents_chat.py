@@ -1,10 +1,12 @@
 """The chat reasoner on the real protocol: over loopback with the client as it ships, and with the wire mocked."""
 
 import json
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,8 +17,9 @@ from openai import AsyncOpenAI
 
 from agents.errors import AnswerInvalid, ReasonerUnavailable
 from agents.prompting import Prompt
-from agents.reasoners.base import Solved
+from agents.reasoners.base import UNWATCHED, Solved, Watcher
 from agents.reasoners.chat import ChatReasoner, task_message
+from agents.reasoners.openai_model import OpenAIModel, openai_client
 from agents.reasoners.wire import from_wire, strict_schema
 from agents.tasks import Cue, Draft, DraftTask, IntentReading
 
@@ -77,9 +80,10 @@ def serving(*replies: Reply | Callable[[], Reply]) -> Iterator[tuple[str, list[d
         server.server_close()
 
 
-async def ask(url: str, *, timeout_s: float = 5.0, http: Any = None) -> Solved[Draft]:
-    async with AsyncOpenAI(api_key="k", base_url=url, max_retries=0, http_client=http) as client:
-        return await ChatReasoner(client, model="m", timeout_s=timeout_s).solve(TASK, Draft, prompt=PROMPT)
+async def ask(url: str, *, timeout_s: float = 5.0, attempts: int = 1, watcher: Watcher = UNWATCHED) -> Solved[Draft]:
+    async with openai_client(api_key="k", base_url=url, timeout_s=timeout_s) as client:
+        chat = ChatReasoner(OpenAIModel(client, "m"), timeout_s=timeout_s, attempts=attempts, chance=random.Random(1))
+        return await chat.solve(TASK, Draft, prompt=PROMPT, watcher=watcher)
 
 
 async def test_an_answer_in_the_schema_is_taken_over_loopback_with_the_client_as_it_ships() -> None:
@@ -152,7 +156,7 @@ async def test_p12_an_endpoint_that_hangs_is_given_up_within_the_budget() -> Non
 
     with serving(hang) as (url, _):
         before = time.monotonic()
-        with pytest.raises(ReasonerUnavailable, match="no answer within"):
+        with pytest.raises(ReasonerUnavailable, match="no answer in time"):
             await ask(url, timeout_s=0.2)
         release.set()
     assert time.monotonic() - before < 8
@@ -163,13 +167,36 @@ async def test_p12_nobody_listening_is_unavailable() -> None:
         await ask("http://127.0.0.1:9/v1")
 
 
+async def test_an_endpoint_that_knows_a_parameter_by_its_old_name_only_is_asked_by_that() -> None:
+    refused = (400, {}, '{"error": {"message": "Unrecognized request argument: max_completion_tokens"}}')
+    with serving(refused, (200, {}, completion(GOOD))) as (url, asked):
+        assert (await ask(url)).answer.text == "Hello."
+    assert ["max_completion_tokens" in body for body in asked] == [True, False]
+    assert asked[1]["max_tokens"] == asked[0]["max_completion_tokens"]
+
+
+async def test_p12_retry_after_is_read_in_each_of_its_forms() -> None:
+    date = {"retry-after": formatdate(time.time() + 3600, usegmt=True)}
+    about_an_hour = pytest.approx(3600, abs=30)
+    for headers, seconds in (
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after-ms": "1500"}, 1.5),
+        (date, about_an_hour),
+        ({}, None),
+    ):
+        with serving((429, headers, "{}")) as (url, _), pytest.raises(ReasonerUnavailable) as caught:
+            await ask(url)
+        assert caught.value.retry_after_s == seconds
+
+
 @respx.mock
 async def test_the_request_on_the_wire() -> None:
     route = respx.post("https://models.example/v1/chat/completions").mock(
         return_value=httpx.Response(200, text=completion(GOOD), headers={"content-type": "application/json"})
     )
     async with httpx.AsyncClient() as http:
-        solved = await ask("https://models.example/v1", http=http)
+        client = AsyncOpenAI(api_key="k", base_url="https://models.example/v1", max_retries=0, http_client=http)  # type: ignore[arg-type]  # respx sees the older client only
+        solved = await ChatReasoner(OpenAIModel(client, "m")).solve(TASK, Draft, prompt=PROMPT)
     sent = json.loads(route.calls.last.request.content)
     assert solved.answer.text == "Hello."
     assert sent["model"] == "m"

@@ -163,6 +163,7 @@ async def test_p14_the_whole_company_works_without_a_model(sheets: Sheets, task:
 def test_prompts_tell_a_model_the_playbook_and_have_versions(sheets: Sheets) -> None:
     team = company(sheets, {})
     assert "refund: a refund" in team.intent.prompt.text
-    assert "refund_table" in team.workflow.prompt.text
+    assert "The customer knows what they bought." in team.workflow.prompt.text
+    assert "refund_table" not in team.workflow.prompt.text, "steps that are walked need no planning"
     assert "I'm Bo, an AI assistant." in team.drafting.prompt.text
     assert set(team.prompt_versions) == {"intent", "workflow", "drafting"}

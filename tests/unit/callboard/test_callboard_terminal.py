@@ -31,6 +31,11 @@ def approval(**changes: Any) -> dict[str, Any]:
         "needed": 2,
         "role": "supervisor",
         "expires_at": "2026-11-21T16:00:46.233457Z",
+        "claimed_by": None,
+        "claimed_until": None,
+        "ended_by": None,
+        "ended_because": "",
+        "additions": [],
         "details": {
             "arguments": {"order_id": "20418", "amount_minor": 14890, "currency": "EUR"},
             "provenance": {"amount_minor": {"origin": "evidence"}},
@@ -87,6 +92,16 @@ def test_a_case_shows_every_word_that_was_said() -> None:
         "receipts": [],
         "approvals": [],
         "handoffs": [],
+        "model_answers": [
+            {
+                "task": "DraftTask",
+                "reasoner": "local",
+                "calls": 2,
+                "prompt_tokens": 1200,
+                "completion_tokens": 34,
+                "notes": ["chat:gpt-5-mini answered with status 500."],
+            }
+        ],
     }
     shown = printed(case_view(case))
     words = shown.replace("│", " ").split()

@@ -15,9 +15,11 @@ from memory.receipts import Receipt
 from memory.sqlite_store import SqliteStore
 from memory.store import Store, Unit
 from policies.words import ActionRequest, CaseId, ConversationId, Json, ReceiptId, RequestId, TurnId
+from tools.circuits import circuits_of_systems
+from tools.errors import ToolSpecError, ToolUnavailable
 from tools.gateway import Gateway, Outcome
 from tools.registry import Registry
-from tools.spec import ToolContext, ToolResult, ToolSpec
+from tools.spec import Compensation, ToolContext, ToolResult, ToolSpec
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SETTLING = timedelta(seconds=2)
@@ -98,3 +100,125 @@ async def test_p2_a_call_of_a_process_that_was_killed_settles_from_when_that_is_
     await store.close()
     assert (outcome.state, len(bank.arrives)) == ("committed", 1)
     assert outcomes == [outcome]
+
+
+def transfers(**declared: Any) -> Registry:
+    return Registry(
+        [
+            ToolSpec(
+                name="transfer",
+                description="Send money.",
+                system="bank",
+                kind="write",
+                arguments=Transfer,
+                returns="transfer",
+                identity=("account",),
+                **declared,
+            )
+        ]
+    )
+
+
+async def reserved(store: Store) -> Receipt:
+    def work(unit: Unit) -> Receipt:
+        return receipts.reserve(
+            unit,
+            receipt_id=ReceiptId("x1"),
+            key="key",
+            request=ActionRequest(RequestId("r1"), "transfer", {"account": "A"}, "workflow"),
+            turn_id=TurnId("t1"),
+            case_id=CaseId("k1"),
+            conversation_id=ConversationId("c1"),
+            owner="process-1",
+            lease_s=0.2,
+            now=datetime.now(UTC),
+        )
+
+    return await store.write(work)
+
+
+async def test_p2_a_long_call_keeps_its_lease_so_that_nobody_takes_it_for_lost(tmp_path: Path) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(arguments: Any, context: ToolContext) -> ToolResult:
+        begun.set()
+        await go_on.wait()
+        return ToolResult({"account": "A"})
+
+    store = await SqliteStore.open(tmp_path / "data")
+    gateway = Gateway(
+        registry=transfers(call=slow), systems={}, clock=lambda: datetime.now(UTC), owner="process-1", lease_s=0.2
+    )
+    receipt = await reserved(store)
+    call = asyncio.create_task(gateway.finish(receipt, customer_id=None, write=store.write, record=lambda _, __: None))
+    await begun.wait()
+    first = (await store.read(lambda unit: receipts.get(unit, receipt_id=receipt.id))).lease_until
+    for _ in range(200):
+        standing = await store.read(lambda unit: receipts.get(unit, receipt_id=receipt.id))
+        if standing.lease_until > first:
+            break
+        await asyncio.sleep(0.02)
+    assert (standing.state, standing.lease_until > first) == ("executing", True)
+    go_on.set()
+    outcome = await call
+    await store.close()
+    assert outcome.state == "committed"
+
+
+async def test_p2_a_call_that_settled_without_effect_long_ago_is_not_made_on_an_old_permit(tmp_path: Path) -> None:
+    bank = Bank()
+    registry = transfers(call=bank.transfer, probe=bank.probe, settling_time=SETTLING)
+    store = await SqliteStore.open(tmp_path / "data")
+    await left_executing(store)
+    lost = await store.write(
+        lambda unit: receipts.mark_unknown(unit, receipt_id=ReceiptId("x1"), error_code="lost", now=NOW)
+    )
+    bank.now = NOW + timedelta(hours=1)
+    gateway = Gateway(registry=registry, systems={}, clock=lambda: bank.now, owner="process-2")
+    outcome = await gateway.finish(lost, customer_id=None, write=store.write, record=lambda _, __: None)
+    await store.close()
+    assert (outcome.state, outcome.code, outcome.was_unknown, bank.arrives) == ("failed", "did_not_happen", True, [])
+
+
+async def test_p12_a_system_that_is_left_alone_is_not_called_and_nothing_happened(tmp_path: Path) -> None:
+    bank = Bank()
+    circuits = circuits_of_systems(failures=1, pause_s=60)
+    with pytest.raises(ToolUnavailable):
+        async with circuits.through("bank"):
+            raise ToolUnavailable
+    store = await SqliteStore.open(tmp_path / "data")
+    gateway = Gateway(
+        registry=transfers(call=bank.transfer),
+        systems={},
+        clock=lambda: datetime.now(UTC),
+        owner="p",
+        circuits=circuits,
+    )
+    outcome = await gateway.finish(
+        await reserved(store), customer_id=None, write=store.write, record=lambda _, __: None
+    )
+    await store.close()
+    assert (outcome.state, outcome.code, outcome.circuit, bank.arrives) == ("failed", "unavailable", "opened", [])
+
+
+@pytest.mark.parametrize(
+    ("compensation", "mistake"),
+    [
+        (Compensation("refund", {"account": "arguments.account"}), "names refund, which is no tool"),
+        (Compensation("transfer", {"account": "receipt.account"}), "reads receipt.account"),
+        (Compensation("transfer", {}), "lacks account"),
+        (Compensation("transfer", {"account": "arguments.account", "note": "result.x"}), "gives note"),
+    ],
+)
+def test_a_compensation_that_can_not_be_made_is_a_mistake_of_the_playbook(
+    compensation: Compensation, mistake: str
+) -> None:
+    with pytest.raises(ToolSpecError, match=mistake):
+        transfers(call=Bank().transfer, compensation=compensation)
+
+
+def test_a_compensation_takes_its_arguments_from_the_receipt() -> None:
+    undo = Compensation("transfer", {"account": "result.from.account", "why": "arguments.why"})
+    result: dict[str, Json] = {"from": {"account": "B"}}
+    assert undo.derive({"why": "x"}, result) == {"account": "B", "why": "x"}
+    assert undo.derive({}, result) is None

@@ -85,3 +85,19 @@ def test_finding_sees_records_as_they_stand_now(directory: Path) -> None:
     records.commit("k1", {"orders": {"W1": {"id": "W1", "status": "sent"}}}, result={})
     assert {record["id"] for record in records.find("orders", lambda order: order["status"] == "sent")} == {"W1", "W2"}
     assert list(records.find("nothing", lambda _: True)) == []
+
+
+def test_processes_that_share_the_records_see_what_the_others_committed_and_each_effect_once(directory: Path) -> None:
+    one, other = opened(directory), opened(directory)
+    one.commit("k1", {"orders": {"W1": {"id": "W1", "status": "sent"}}}, result={"by": "one"})
+    assert other.result_of("k1") == {"by": "one"}
+    assert (other.get("orders", "W1") or {})["status"] == "sent"
+    assert {record["id"] for record in other.find("orders", lambda order: order["status"] == "sent")} == {"W1", "W2"}
+    other.commit("k1", {"orders": {"W1": {"id": "W1", "status": "again"}}}, result={"by": "other"})
+    other.commit("k2", {"orders": {"W2": {"id": "W2", "status": "back"}}}, result={"by": "other"})
+    for records in (one, other, opened(directory)):
+        assert (records.result_of("k1"), records.result_of("k2")) == ({"by": "one"}, {"by": "other"})
+        assert [records.get("orders", name) for name in ("W1", "W2")] == [
+            {"id": "W1", "status": "sent"},
+            {"id": "W2", "status": "back"},
+        ]

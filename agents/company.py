@@ -13,7 +13,7 @@ from agents.local.intents import fit, fit_journeys
 from agents.local.reading import Reader
 from agents.local.sheets import Sheets, ToolCard
 from agents.prompting import load_prompt
-from agents.reasoners.base import Reasoner
+from agents.reasoners.base import AnswerCheck, Reasoner
 from agents.reasoners.local import LocalReasoner
 from agents.specialists import (
     AuthenticationSpecialist,
@@ -71,9 +71,18 @@ def local_reasoner(sheets: Sheets, patterns: EntityPatterns, *, embedder: Embedd
     )
 
 
-def specialists_of(sheets: Sheets, *, reasoner: Reasoner, decide_table: DecideTable) -> Specialists:
-    """The five specialists over one reasoner; where a table or a method decides, it isn't asked."""
-    check = AnswerChecks(sheets)
+def specialists_of(
+    sheets: Sheets, *, reasoner: Reasoner, decide_table: DecideTable, check: AnswerCheck | None = None
+) -> Specialists:
+    """The five specialists over one reasoner; where a table or a method decides, it isn't asked.
+
+    Args:
+        sheets: The playbook.
+        reasoner: Who solves tasks.
+        decide_table: Gives a decision table's answer.
+        check: What answers must stand up to; None for the checks of `AnswerChecks`.
+    """
+    check = check or AnswerChecks(sheets)
     return Specialists(
         intent=IntentSpecialist(reasoner, load_prompt("intent", context=_journeys_told(sheets)), check),
         authentication=AuthenticationSpecialist(sheets.methods),

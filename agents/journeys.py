@@ -179,6 +179,10 @@ class Voice(_Sheet):
     templates: dict[str, str]
     """Template id → text with {evidence.paths}. The ids that the agents need are in `REQUIRED_TEMPLATES`."""
     date_format: str = "%-d %B %Y"
+    most_words: int = Field(default=120, ge=20)
+    """How many words of its own a writer may use in one draft; templates, passages and values don't count."""
+    reading_grade: int = Field(default=10, ge=3)
+    """The highest reading level of a writer's own words, in years of school."""
 
     def speaks(self, template: str, *, language: str) -> bool:
         """Whether there are words for a template in a language."""

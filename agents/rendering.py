@@ -1,7 +1,7 @@
 """Filling a draft's {placeholders} from evidence: money as money, dates in the brand's way, never a brace left over."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -71,18 +71,27 @@ def placeholders(text: str) -> tuple[str, ...]:
     return tuple(PLACEHOLDER.findall(text))
 
 
-def values_of(known: Sequence[Known], cues: Sequence[Cue]) -> dict[str, Json]:
+def values_of(known: Sequence[Known], cues: Sequence[Cue], *, reserved: Collection[str] = ()) -> dict[str, Json]:
     """What the placeholders of a draft may refer to.
 
     Evidence by name (of several rows of a name the latest), and each cue's own view under "cue1", "cue2", …: the rows
     it pins, its extra values, its records as labels. A cue that stands alone is also seen without that name. What a
     customer said is no evidence and is not there.
+
+    Args:
+        known: Evidence of the case.
+        cues: The cues of the reply, in order.
+        reserved: Names of tools' results. They come from evidence alone: a cue can't give them another meaning.
     """
     rows = {row.id: row for row in known}
     values: dict[str, Json] = {row.name: row.value for row in known if row.kind not in SAID}
     for place, cue in enumerate(cues, start=1):
-        own: dict[str, Json] = {name: rows[each].value for name, each in cue.evidence.items() if each in rows}
-        own |= cue.values
+        own: dict[str, Json] = {
+            name: rows[each].value
+            for name, each in cue.evidence.items()
+            if each in rows and rows[each].name == name and rows[each].kind not in SAID
+        }
+        own |= {name: value for name, value in cue.values.items() if name not in reserved}
         if cue.records:
             own["records"] = [str(record.get("label", record.get("value", ""))) for record in cue.records]
         values[f"cue{place}"] = own

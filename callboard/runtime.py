@@ -15,7 +15,7 @@ from typing import Literal
 
 from agents.company import local_reasoner, sheets_of, specialists_of
 from agents.local.sheets import Sheets
-from agents.reasoners.base import Reasoner
+from agents.reasoners.base import AnswerCheck, Reasoner
 from callboard.backends import Backend, open_embedded, open_postgres
 from callboard.errors import SystemsMissing
 from callboard.models import open_reasoner, spending_of
@@ -77,6 +77,7 @@ class Runtime:
         clock: Clock = lambda: datetime.now(UTC),
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         reasoner: ReasonerFactory | None = None,
+        check: AnswerCheck | None = None,
         checkpoint: Callable[[str], None] = lambda _: None,
         works: Literal["yes", "no", "alone"] = "yes",
     ) -> AsyncIterator["Runtime"]:
@@ -87,6 +88,7 @@ class Runtime:
             clock: Gives the present moment, aware, UTC.
             new_id: Gives a fresh random id.
             reasoner: Puts another reasoner behind the specialists than the settings say: recorded, scripted.
+            check: What specialists' answers must stand up to, in place of `AnswerChecks`: a hostile run goes without.
             checkpoint: Called with the name of each boundary of an effect; the crash tests stop the process there.
             works: On Postgres: whether to run turns and do the clock's work, or to leave them to others; "alone": to
                 work only if nobody else does at the moment.
@@ -132,6 +134,7 @@ class Runtime:
                     sheets,
                     reasoner=chosen,
                     decide_table=lambda table, inputs: desk.latest.table(table).decide(inputs),
+                    check=check,
                 ),
                 retriever=retriever,
                 systems=dict(systems),

@@ -10,7 +10,7 @@ from agents.tasks import EligibilityTask
 from graphs.context import House
 from graphs.matter import visible
 from graphs.policy_desk import Seats
-from memory import cases, conversations, receipts, requests
+from memory import cases, conversations, evidence, receipts, requests
 from memory.store import Unit
 from policies.engine import PolicyEngine
 from policies.limits import LimitKey
@@ -251,6 +251,9 @@ def _gather(unit: Unit, house: House, conversation_id: ConversationId, case_id: 
         and isinstance(row.value["arguments"], dict)
     ]
     journey = house.playbook.journeys.get(case.journey or "")
+    slots = {slot for method in house.playbook.verification for slot in method.slots.values()}
+    # What identifies somebody may have been said for another matter of the same conversation.
+    identifying = evidence.of_conversation(unit, conversation_id=conversation_id, names=slots)
     origins = {"customer": Origin.CUSTOMER, "person": Origin.PERSON}
     return _Gathered(
         Situation(
@@ -264,7 +267,7 @@ def _gather(unit: Unit, house: House, conversation_id: ConversationId, case_id: 
             allowed_tools=(journey.allowed_tools | house.playbook.verification_tools) if journey else None,
             history=tuple(sorted(history, key=lambda event: event.at or house.clock())),
         ),
-        {row.id: (origins.get(row.kind, Origin.EVIDENCE), row.value) for row in rows},
+        {row.id: (origins.get(row.kind, Origin.EVIDENCE), row.value) for row in (*identifying, *rows)},
         house.desk.seats(unit, case_id=case_id, now=house.clock()),
         receipts.ended(unit, conversation_id=conversation_id, now=house.clock()),
     )
@@ -289,6 +292,11 @@ def checked(
         return claim if fact is not None and fact.value == value else Provenance(Origin.MODEL, claim.ref)
     if claim.origin in {Origin.EVIDENCE, Origin.CUSTOMER, Origin.PERSON, Origin.TABLE}:
         origin, stated = statements.get(claim.ref, (Origin.MODEL, None))
+        if not claim.ref and claim.origin is Origin.CUSTOMER:
+            # Without a row it is looked for among all that they said.
+            origin, stated = next(
+                (one for one in statements.values() if one[0] is Origin.CUSTOMER and one[1] == value), (origin, stated)
+            )
         if origin is not Origin.MODEL and _holds(stated, value):
             return Provenance(origin, claim.ref)
         return Provenance(Origin.MODEL, claim.ref)

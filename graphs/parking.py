@@ -4,19 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from agents.draft_check import check
 from agents.journeys import Voice
 from agents.local.drafting import draft
-from agents.rendering import render
+from agents.rendering import SAID, money, render
 from agents.tasks import Cue, Question
 from graphs.context import TurnContext
-from graphs.nodes.check_draft import unshown
+from graphs.nodes.check_draft import case_of, unborne, unshown
 from graphs.nodes.close import settle_case, shown_to_confirm
 from graphs.nodes.draft import task_of
-from graphs.replying import Part, known_of, parts_of, question_of, unsaid, values_of, voice_of
+from graphs.replying import Part, known_of, parts_of, question_of, unsaid, voice_of
 from graphs.sending import queue_left_over, say
 from graphs.state import Held, TurnState
 from memory import approvals, cases, conversations, inbox, turns
 from memory.store import Unit
+from policies.detectors.claims import find_claims
 from policies.words import ApprovalId, CaseId, Json, TurnId
 
 STILL_TO_DO = "still_to_do"
@@ -94,10 +96,15 @@ def _interim(unit: Unit, ctx: TurnContext, turn_id: TurnId, state: TurnState, wa
         group = list(own)
         task = task_of(unit, ctx, state, turn_id, case_id, group, first=number == 0)
         written = draft(task, journeys=ctx.house.playbook.journeys, voice=voice)
-        values = values_of(unit, turn_id=turn_id, parts=group, known=known_of(unit, case_id=case_id))
-        text = render(written.text, values, voice).text
-        if unshown(unit, ctx.house, group, text):
-            # Nobody says yes to what they don't see: this one is left for the next message.
+        allowed = case_of(unit, ctx, state, turn_id, case_id, group, first=False)
+        checked = check(written, allowed)
+        text = checked.text
+        if (
+            checked.holds
+            or unborne(unit, ctx, state, turn_id, [(case_id, group)])
+            or unshown(unit, ctx.house, group, text, allowed.known)
+        ):
+            # What nothing bears out isn't said, and nobody says yes to what they don't see: left for the next message.
             covers = [ordinal for ordinal in covers if ordinal not in {part.ordinal for part in group}]
             parts = [part for part in parts if part not in group]
             cases.save_plan(unit, case_id=case_id, plan={"queued": True})
@@ -124,11 +131,18 @@ def _waits(unit: Unit, ctx: TurnContext, turn_id: TurnId, held: Held, voice: Voi
     if held["cue"] < 0:
         return voice.templates["reconciling"]
     case_id = CaseId(held["case_id"])
-    values: dict[str, Json] = {one.name: one.value for one in known_of(unit, case_id=case_id)}
+    values: dict[str, Json] = {one.name: one.value for one in known_of(unit, case_id=case_id) if one.kind not in SAID}
     approval = approvals.get(unit, approval_id=ApprovalId(held["approval_id"]))
     values["args"] = approval.body["arguments"]
     rendered = render(voice.templates[_waiting_template(unit, ctx, turn_id, held)], values, voice)
-    return voice.templates["waiting"] if rendered.missing else rendered.text
+    moves = "" if approval.amount_minor is None else money(approval.amount_minor, approval.currency or "")
+    # Evidence may speak of another amount than the one that was asked for.
+    is_another = (
+        bool(moves)
+        and moves not in rendered.text
+        and any(claim.kind == "amount" for claim in find_claims(rendered.text))
+    )
+    return voice.templates["waiting"] if is_another or rendered.missing else rendered.text
 
 
 def _waiting_template(unit: Unit, ctx: TurnContext, turn_id: TurnId, held: Held) -> str:
@@ -137,5 +151,11 @@ def _waiting_template(unit: Unit, ctx: TurnContext, turn_id: TurnId, held: Held)
     assert row is not None and case is not None  # noqa: S101, PT018  # workflow wrote the cue for this case
     cue = Cue.model_validate(row.output)
     journey = ctx.house.playbook.journeys.get(case.journey or "")
-    step = next((one for one in journey.steps if cue.call and one.id == cue.call.step), None) if journey else None
+    call = cue.call
+    step = next(
+        (one for one in journey.steps if call and (one.id, one.tool) == (call.step, call.tool))
+        if journey
+        else iter(()),
+        None,
+    )
     return step.waiting if step is not None and step.waiting else "waiting"

@@ -25,6 +25,7 @@ from memory.receipts import Receipt
 from memory.requests import Phase, RequestRow
 from memory.store import Unit
 from policies.canonical import decision_to_json, digest, facts_to_json
+from policies.detectors.screening import PLANTED, screen_value
 from policies.situations import situation_to_json
 from policies.words import (
     ActionRequest,
@@ -394,6 +395,18 @@ def keep_outcome(
             now=ctx.now,
         )
     subject = request.arguments.get(spec.record_argument or spec.reads_record)
+    # What somebody planted in a record is nothing to a specialist, and not to be read out to a customer.
+    value, found = screen_value(dict(result))
+    if PLANTED & found:
+        audit.append(
+            unit,
+            case_id=case_id,
+            conversation_id=ctx.conversation_id,
+            kind="screened",
+            ids={"turn": turn_id, "request": request.id, "tool": request.tool},
+            payload={"found": [*sorted(PLANTED & found)]},
+            at=ctx.now,
+        )
     evidence.add(
         unit,
         evidence_id=EvidenceId(f"ev-{request.id}"),
@@ -402,7 +415,7 @@ def keep_outcome(
         kind="receipt",
         name=spec.returns,
         subject=str(subject) if subject is not None else "",
-        value=dict(result),
+        value=value,
         source=f"{found_by}, in {spec.system}" if found_by else f"{spec.system}, {spec.name}",
         trust=PERSON_TRUST if found_by else SYSTEM_TRUST,
         at=ctx.now,

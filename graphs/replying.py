@@ -13,7 +13,7 @@ from graphs.matter import known as as_known
 from memory import approvals, evidence, requests, timeline
 from memory.store import Unit
 from policies.canonical import digest
-from policies.words import CaseId, ConversationId, Json, RequestId, TurnId
+from policies.words import ActionRequest, CaseId, ConversationId, Json, RequestId, TurnId
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +58,27 @@ def unsaid(unit: Unit, *, conversation_id: ConversationId, turn_id: TurnId, ordi
     return [ordinal for ordinal in ordinals if ordinal not in said]
 
 
-def values_of(unit: Unit, *, turn_id: TurnId, parts: Sequence[Part], known: list[Known]) -> dict[str, Json]:
-    """What placeholders may be filled with: evidence, each cue's call, the words of a person who decided."""
-    values = evidence_values(known, [part.cue for part in parts])
+def values_of(
+    unit: Unit, house: House, *, turn_id: TurnId, parts: Sequence[Part], known: list[Known]
+) -> dict[str, Json]:
+    """What placeholders may be filled with: evidence, each cue's call, the words of a person who decided.
+
+    A call's own arguments stand above whatever a cue says they are: what the customer confirms is what would run.
+    """
+    reserved = {spec.returns for spec in house.tools} | {"approval", "args"}
+    values = evidence_values(known, [part.cue for part in parts], reserved=reserved)
     for place, part in enumerate(parts, start=1):
         if part.request_id is None:
             continue
-        arguments: Json = dict(requests.get_request(unit, request_id=part.request_id).request.arguments)
+        request = requests.get_request(unit, request_id=part.request_id).request
+        arguments: Json = dict(request.arguments)
         own = values.get(f"cue{place}")
-        values[f"cue{place}"] = {**(own if isinstance(own, dict) else {}), "args": arguments}
-        values["args"] = arguments
+        called: dict[str, Json] = {
+            name: value for name, value in request.arguments.items() if not isinstance(value, list)
+        }
+        called |= _amount_of(house, request) | {"args": arguments}
+        values[f"cue{place}"] = {**(own if isinstance(own, dict) else {}), **called}
+        values |= called if len(parts) == 1 else {"args": arguments}
     said = [
         approval.votes[-1].note
         for approval in approvals.of_turn(unit, turn_id=turn_id)
@@ -78,6 +89,17 @@ def values_of(unit: Unit, *, turn_id: TurnId, parts: Sequence[Part], known: list
     return values
 
 
+def _amount_of(house: House, request: ActionRequest) -> dict[str, Json]:
+    """What a call moves, as one amount."""
+    if request.tool not in house.tools:
+        return {}
+    spec = house.tools.get(request.tool)
+    amount = request.arguments.get(spec.amount_argument) if spec.amount_argument else None
+    if not isinstance(amount, int) or isinstance(amount, bool):
+        return {}
+    return {"amount": {"amount_minor": amount, "currency": str(request.arguments.get(spec.currency_argument, ""))}}
+
+
 def known_of(unit: Unit, *, case_id: CaseId) -> list[Known]:
     """The case's evidence that stands, as values for a reply; the record in hand last, so that it wins."""
     rows = [row for row in evidence.of_case(unit, case_id=case_id) if row.kind not in {"confirmation", "eligibility"}]
@@ -86,9 +108,20 @@ def known_of(unit: Unit, *, case_id: CaseId) -> list[Known]:
 
 def voice_of(unit: Unit, ctx: TurnContext, *, turn_id: TurnId, reading: int | None) -> Voice:
     """The brand's voice in the language that the customer writes, as this turn's reading has it."""
+    return ctx.house.playbook.voice.in_language(_written(unit, ctx, turn_id=turn_id, reading=reading))
+
+
+def language_of(unit: Unit, ctx: TurnContext, *, turn_id: TurnId, reading: int | None) -> str:
+    """The language that the reply is in, two letters: the customer's where the brand has words in it, else its own."""
+    written = _written(unit, ctx, turn_id=turn_id, reading=reading)
+    playbook = ctx.house.playbook
+    return written if written in playbook.voice.languages else playbook.sheet.locale[:2]
+
+
+def _written(unit: Unit, ctx: TurnContext, *, turn_id: TurnId, reading: int | None) -> str:
+    """The language that the customer writes, as this turn's reading has it; empty if there is none yet."""
     row = ctx.notes.reading(unit, turn_id=turn_id, ordinal=reading) if reading is not None else None
-    language = IntentReading.model_validate(row.output).language if row is not None else ""
-    return ctx.house.playbook.voice.in_language(language)
+    return IntentReading.model_validate(row.output).language if row is not None else ""
 
 
 def question_of(part: Part) -> Question | None:

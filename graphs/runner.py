@@ -669,6 +669,7 @@ def _as_they_stand(unit: Unit, *, items: Sequence[InboxItem]) -> list[InboxItem]
 
 def _hand_back(unit: Unit, ctx: TurnContext, item: InboxItem) -> None:
     conversations.set_status(unit, conversation_id=ctx.conversation_id, status="ai")
+    conversations.mark_disclosed(unit, conversation_id=ctx.conversation_id, disclosed=False)
     conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
     timeline.append(
         unit,

@@ -142,9 +142,9 @@ def set_case(unit: Unit, *, conversation_id: ConversationId, case_id: CaseId | N
     _change(unit, conversation_id, case_id=case_id)
 
 
-def mark_disclosed(unit: Unit, *, conversation_id: ConversationId) -> None:
-    """Record that the customer was told it is an AI."""
-    _change(unit, conversation_id, disclosed=True)
+def mark_disclosed(unit: Unit, *, conversation_id: ConversationId, disclosed: bool = True) -> None:
+    """Record that the customer was told it is an AI; after a person spoke with them it must be said again."""
+    _change(unit, conversation_id, disclosed=disclosed)
 
 
 def advance_epoch(unit: Unit, *, conversation_id: ConversationId) -> int:

@@ -18,7 +18,16 @@ class ScriptedReasoner:
 
     name = "scripted"
 
-    def __init__(self, scripts: Mapping[type[Typed], Script], *, otherwise: Reasoner | None = None) -> None:
+    def __init__(
+        self, scripts: Mapping[type[Typed], Script], *, otherwise: Reasoner | None = None, remembers: bool = True
+    ) -> None:
+        """Bind the scripts.
+
+        Args:
+            scripts: By kind of task.
+            otherwise: Who answers where a script has nothing.
+            remembers: Whether `asked` keeps every task; a run of many thousands doesn't.
+        """
         self._functions: dict[type[Typed], Callable[[Any], object]] = {}
         self._lists: dict[type[Typed], deque[object]] = {}
         for kind, script in scripts.items():
@@ -26,7 +35,7 @@ class ScriptedReasoner:
                 self._functions[kind] = script
             else:
                 self._lists[kind] = deque(script)
-        self._otherwise = otherwise
+        self._otherwise, self._remembers = otherwise, remembers
         self.asked: list[Typed] = []
         """Every task it was given, in order."""
 
@@ -36,7 +45,8 @@ class ScriptedReasoner:
         Raises:
             ScriptExhausted: The script has none and there is nobody to fall through to.
         """
-        self.asked.append(task)
+        if self._remembers:
+            self.asked.append(task)
         said: object = None
         if type(task) in self._functions:
             said = self._functions[type(task)](task)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from callboard.commands import guardrails
 from callboard.commands.bench_models import bench_models
 from callboard.commands.bench_peers import bench_peers
 from callboard.commands.bench_policies import bench_policies
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
     evaluating.command("retrieval")(retrieval)
     evaluating.command("erasure")(erasure)
     evaluating.command("load")(load)
+    guardrails.register(evaluating)
     evaluating.command("model-faults")(model_faults)
     evaluating.command("intents")(intents)
     bench = typer.Typer(help="What it costs.", no_args_is_help=True)

@@ -1,23 +1,29 @@
 """check_draft: the output guardrail. Fills in values from evidence; holds what claims more than evidence shows (P9)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from langgraph.runtime import Runtime
 
+from agents.draft_check import DraftCase, Receipted, check, leaves_of
 from agents.journeys import Voice
-from agents.rendering import money, render
-from agents.tasks import Draft
+from agents.rendering import SAID, in_words, money
+from agents.tasks import Cue, Draft, Known
 from graphs.context import House, TurnContext
+from graphs.entitlement import unearned
+from graphs.matter import RECENT, load
 from graphs.nodes.draft import grouped
-from graphs.replying import Part, known_of, passages_of, values_of, voice_of
+from graphs.playbook import Playbook
+from graphs.replying import Part, known_of, language_of, passages_of, values_of, voice_of
 from graphs.state import TurnState
-from memory import audit, conversations, requests
+from memory import audit, cases, conversations, receipts, requests, timeline
+from memory.knowledge import passages_of as passages_in
 from memory.readings import Reading
 from memory.store import Unit
-from policies.detectors.claims import find_claims
+from policies.detectors.plainness import WORD
 from policies.detectors.prose import ProseRules
-from policies.words import Json, TurnId
+from policies.words import CaseId, Json, TurnId
 
 REWRITES = 2
 """How often a held draft is written again before templates alone speak: by whoever wrote it, then without a model."""
@@ -29,6 +35,8 @@ class Checked:
 
     text: str
     holds: tuple[str, ...]
+    is_unearned: bool = False
+    """Whether the cues themselves can't be said, so that no other draft of them helps."""
 
 
 async def check_draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
@@ -46,6 +54,9 @@ async def check_draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnSt
             "next": "draft",
         }
     checked = await ctx.read(lambda unit: _check(unit, ctx, state, turn_id))
+    if checked.is_unearned and state.get("outcome") != "escalated":
+        _note(ctx, state, turn_id, checked.holds)
+        return {"reason": checked.holds[0], "parts": [], "next": "escalate"}
     if checked.holds and state.get("rewrites", 0) < REWRITES:
         _keep(ctx, state, turn_id, "Held", {"holds": list(checked.holds)})
         return {
@@ -65,8 +76,10 @@ async def check_draft(state: TurnState, runtime: Runtime[TurnContext]) -> TurnSt
 
 def _check(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> Checked:
     """The reply's drafts, as they were stored."""
-    if grouped(unit, ctx, state, turn_id) and not state["drafts"]:
-        return Checked("", ("nobody could draft it",))
+    groups = grouped(unit, ctx, state, turn_id)
+    if groups and not state["drafts"]:
+        refused = unborne(unit, ctx, state, turn_id, groups)
+        return Checked("", (refused or "nobody could draft it",), is_unearned=bool(refused))
     drafts = []
     for place in state["drafts"]:
         row = ctx.notes.reading(unit, turn_id=turn_id, ordinal=place)
@@ -79,41 +92,106 @@ def check_reply(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId,
     """Every draft of a reply, or of its beginning, rendered, with all that stands against it."""
     texts: list[str] = []
     holds: list[str] = []
-    rules = ProseRules(ctx.house.desk.seats(unit, case_id=None, now=ctx.now).in_force.prose_rules)
-    conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
-    channel = conversation.channel if conversation else "chat"
-    voice = voice_of(unit, ctx, turn_id=turn_id, reading=state.get("reading"))
     groups = grouped(unit, ctx, state, turn_id)
-    for written, (case_id, parts) in zip(drafts, groups, strict=False):
-        known = known_of(unit, case_id=case_id)
-        values = values_of(unit, turn_id=turn_id, parts=parts, known=known)
-        rendered = render(written.text, values, voice)
-        holds += [f"{name}: no evidence of this name" for name in rendered.missing]
-        holds += unbacked(ctx.house, written, parts, voice)
-        holds += [f"{found.rule}: {found.sentence}" for found in rules.check(rendered.text, channel=channel)]
+    if not groups:
+        return Checked("", ())
+    if refused := unborne(unit, ctx, state, turn_id, groups):
+        return Checked("", (refused,), is_unearned=True)
+    for number, (written, (case_id, parts)) in enumerate(zip(drafts, groups, strict=False)):
+        case = case_of(unit, ctx, state, turn_id, case_id, parts, first=number == 0)
+        checked = check(written, case)
+        holds += checked.holds
         holds += [
-            f"{name}: not shown in what is to be confirmed" for name in unshown(unit, ctx.house, parts, rendered.text)
+            f"{name}: not shown in what is to be confirmed"
+            for name in unshown(unit, ctx.house, parts, checked.text, case.known)
         ]
-        texts.append(rendered.text)
+        texts.append(checked.text)
     # Two cases may have come to the same words; they are said once.
     return Checked("\n\n".join(dict.fromkeys(text for text in texts if text)), tuple(holds))
 
 
-def unbacked(house: House, written: Draft, parts: list[Part], voice: Voice) -> list[str]:
-    """Claims in the draft's free text that neither the playbook's own words nor a cited passage bear out."""
-    templates = voice.templates
-    own = [templates[name] for part in parts for name in (part.cue.lead, part.cue.template) if name in templates]
-    own += [voice.disclosure]
-    own += [passage.text for passage in passages_of(house, written.cites)]
+def unborne(
+    unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId, groups: list[tuple[CaseId, list[Part]]]
+) -> str:
+    """Why the cues of the reply may not be said at all; empty if their cases bear them out."""
+    for case_id, parts in groups:
+        matter = load(unit, conversation_id=ctx.conversation_id, case_id=case_id, turn_id=turn_id)
+        for part in parts:
+            if why := unearned(part.cue, matter, ctx.house):
+                return why
+    return ""
+
+
+def case_of(
+    unit: Unit,
+    ctx: TurnContext,
+    state: TurnState,
+    turn_id: TurnId,
+    case_id: CaseId,
+    parts: list[Part],
+    *,
+    first: bool,
+) -> DraftCase:
+    """What may back the part of the reply that is about one case."""
+    house = ctx.house
+    voice = voice_of(unit, ctx, turn_id=turn_id, reading=state.get("reading"))
+    conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
+    channel = conversation.channel if conversation else "chat"
+    case = cases.get(unit, case_id=case_id)
+    known = known_of(unit, case_id=case_id)
+    values = values_of(unit, house, turn_id=turn_id, parts=parts, known=known)
+    said = values.get("approval")
+    lines = timeline.messages(unit, conversation_id=ctx.conversation_id, limit=RECENT)
+    passages = passages_of(house, state.get("passages", []), journey=case.journey if case else None)
+    return DraftCase(
+        voice=voice,
+        own=[voice.templates[name] for part in parts for name in named(part.cue) if name in voice.templates],
+        values=values,
+        passages={passage.id: f"{passage.title}\n{passage.text}" for passage in passages},
+        known=[row for row in known if row.kind not in SAID],
+        receipts=_receipts(unit, house, case_id),
+        customer="\n".join(str(line.body.get("text", "")) for line in lines if line.kind == "message_in"),
+        labels=[
+            *(journey.title for journey in house.playbook.journeys.values()),
+            *([str(said.get("message", ""))] if isinstance(said, dict) else []),
+        ],
+        words=words_of(house.playbook, voice),
+        rules=ProseRules(house.desk.seats(unit, case_id=None, now=ctx.now).in_force.prose_rules),
+        channel=channel,
+        language=language_of(unit, ctx, turn_id=turn_id, reading=state.get("reading")),
+        discloses=first and conversation is not None and not conversation.disclosed,
+    )
+
+
+def named(cue: Cue) -> tuple[str, ...]:
+    """The templates that a cue is said with."""
+    return tuple(name for name in (cue.lead, cue.template) if name)
+
+
+@lru_cache(maxsize=4)
+def _vocabulary(texts: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(word.replace("’", "'") for word in WORD.findall("\n".join(texts).casefold()))
+
+
+def words_of(playbook: Playbook, voice: Voice) -> frozenset[str]:
+    """The words that a playbook uses itself, in this voice, in small letters."""
+    articles = (f"{one.title} {one.text}" for article in playbook.articles for one in passages_in(article))
+    titles = (f"{journey.title} {journey.goal}" for journey in playbook.journeys.values())
+    return _vocabulary((voice.brand, voice.assistant, *voice.templates.values(), *titles, *articles))
+
+
+def _receipts(unit: Unit, house: House, case_id: CaseId) -> list[Receipted]:
     return [
-        f"{claim.kind}: stated without evidence"
-        for claim in find_claims(written.text)
-        if not any(claim.text.casefold() in text.casefold() for text in own)
+        Receipted(receipt.tool, house.tools.get(receipt.tool).returns, dict(receipt.result or {}), receipt.arguments)
+        for receipt in receipts.of_case(unit, case_id=case_id)
+        if receipt.state == "committed"
+        and receipt.tool in house.tools
+        and house.tools.get(receipt.tool).kind == "write"
     ]
 
 
-def unshown(unit: Unit, house: House, parts: list[Part], text: str) -> list[str]:
-    """Arguments of a call to be confirmed, its record and its amount, that the customer would not see in the text."""
+def unshown(unit: Unit, house: House, parts: list[Part], text: str, known: Sequence[Known]) -> list[str]:
+    """Arguments that say what a call to be confirmed would do, and that the customer would not see in the text."""
     missing = []
     for part in parts:
         if part.cue.kind != "confirm" or part.request_id is None:
@@ -126,42 +204,70 @@ def unshown(unit: Unit, house: House, parts: list[Part], text: str) -> list[str]
             and money(amount, str(request.arguments.get(spec.currency_argument, ""))) not in text
         ):
             missing.append(spec.amount_argument)
-        record = request.arguments.get(spec.record_argument)
-        if record is not None and str(record) not in text:
-            missing.append(spec.record_argument)
+        for name in dict.fromkeys((*spec.identity, spec.record_argument)):
+            value = request.arguments.get(name)
+            if value is not None and not _is_shown(value, text, known, house):
+                missing.append(name)
     return missing
 
 
+def _is_shown(value: Json, text: str, known: Sequence[Known], house: House) -> bool:
+    if isinstance(value, list):
+        return all(_is_shown(each, text, known, house) or _is_named(each, text, known) for each in value)
+    return in_words(value, house.playbook.voice) in text
+
+
+def _is_named(value: Json, text: str, known: Sequence[Known]) -> bool:
+    """Whether a record of evidence that has this id is in the text by what it is called."""
+    records = [leaf for row in known for leaf in leaves_of(row.value) if isinstance(leaf, dict)]
+    return any(
+        value in record.values()
+        and any(
+            isinstance(each, str) and len(each) >= SHORTEST_NAME and each != value and each in text
+            for each in record.values()
+        )
+        for record in records
+    )
+
+
+SHORTEST_NAME = 4
+
+
 def _plain(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId) -> tuple[str, bool]:
-    """The reply by templates alone, and whether it shows all that is to be confirmed."""
+    """The reply by templates alone, and whether it may be sent: it shows all that is to be confirmed."""
     voice = voice_of(unit, ctx, turn_id=turn_id, reading=state.get("reading"))
     conversation = conversations.get(unit, conversation_id=ctx.conversation_id)
     texts = [voice.disclosure] if conversation is not None and not conversation.disclosed else []
-    for case_id, parts in grouped(unit, ctx, state, turn_id):
-        known = known_of(unit, case_id=case_id)
-        for part in parts:
-            values = values_of(unit, turn_id=turn_id, parts=[part], known=known)
-            for template in filter(None, (part.cue.lead, part.cue.template)):
-                rendered = render(voice.templates[template], values, voice)
-                texts.append(voice.templates["not_understood"] if rendered.missing else rendered.text)
-    text = "\n\n".join(dict.fromkeys(texts))
     groups = grouped(unit, ctx, state, turn_id)
-    return text, not any(unshown(unit, ctx.house, parts, text) for _, parts in groups)
+    shown: list[Known] = []
+    for number, (case_id, parts) in enumerate(groups):
+        for part in parts:
+            case = case_of(unit, ctx, state, turn_id, case_id, [part], first=number == 0)
+            shown += case.known
+            for template in named(part.cue):
+                checked = check(Draft(text=voice.templates[template]), replace(case, discloses=False))
+                texts.append(voice.templates["not_understood"] if checked.holds else checked.text)
+    text = "\n\n".join(dict.fromkeys(texts))
+    return text, not any(unshown(unit, ctx.house, parts, text, shown) for _, parts in groups)
 
 
 def _keep(ctx: TurnContext, state: TurnState, turn_id: TurnId, task: str, output: dict[str, Json]) -> None:
-    now = ctx.now
-    reading = Reading(turn_id, state["ordinal"], task, "check_draft", "", "", output, now)
+    reading = Reading(turn_id, state["ordinal"], task, "check_draft", "", "", output, ctx.now)
     ctx.notes.store_later(reading, conversation_id=ctx.conversation_id)
-    if output["holds"]:
-        ctx.notes.later.append(
-            lambda unit: audit.append(
-                unit,
-                case_id=grouped(unit, ctx, state, turn_id)[0][0],
-                conversation_id=ctx.conversation_id,
-                kind="draft_held",
-                ids={"turn": turn_id},
-                payload={"holds": output["holds"]},
-                at=now,
-            )
+    if holds := output["holds"]:
+        _note(ctx, state, turn_id, [str(hold) for hold in holds] if isinstance(holds, list) else [])
+
+
+def _note(ctx: TurnContext, state: TurnState, turn_id: TurnId, holds: Sequence[str]) -> None:
+    now = ctx.now
+    ctx.notes.later.append(
+        lambda unit: audit.append(
+            unit,
+            case_id=CaseId(state["case_id"]),
+            conversation_id=ctx.conversation_id,
+            kind="draft_held",
+            ids={"turn": turn_id},
+            payload={"holds": [*holds]},
+            at=now,
         )
+    )

@@ -5,8 +5,9 @@ from langgraph.runtime import Runtime
 from agents.tasks import Cue
 from graphs.bundle import build, score
 from graphs.context import TurnContext
+from graphs.entitlement import is_earned
 from graphs.holding import come_back
-from graphs.matter import load
+from graphs.matter import Matter, load
 from graphs.state import TurnState
 from memory import audit, cases, conversations, handoffs, readings, timeline
 from memory.readings import Reading
@@ -53,7 +54,7 @@ async def escalate(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
             reasoner="escalate",
             prompt_version="",
             input_digest="",
-            output=_last_words(unit, ctx, state, turn_id, reason).model_dump(mode="json"),
+            output=_last_words(unit, ctx, state, turn_id, matter, reason).model_dump(mode="json"),
             at=ctx.now,
         )
         audit.append(
@@ -97,10 +98,11 @@ def _place(unit: Unit, turn_id: TurnId, ordinal: int) -> int:
     return ordinal
 
 
-def _last_words(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId, reason: str) -> Cue:
-    """What is said last: in the cue's own words where workflow wanted a person, in the usual ones otherwise."""
+def _last_words(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId, matter: Matter, reason: str) -> Cue:
+    """What is said last: in the cue's own words where workflow wanted a person and rows bear them out, else the usual."""
     row = readings.get(unit, turn_id=turn_id, ordinal=state["cue"]) if "cue" in state else None
-    cue = Cue.model_validate(row.output) if row else None
-    if cue is not None and cue.kind == "escalate" and cue.template in ctx.house.playbook.voice.templates:
+    """What is said last: the cue's own words where workflow wanted a person and rows bear them out, else the usual."""
+    is_own = cue is not None and cue.kind == "escalate" and cue.template in ctx.house.playbook.voice.templates
+    if cue is not None and is_own and is_earned(cue.template, cue, matter, ctx.house):
         return cue.model_copy(update={"reason": reason})
     return Cue(kind="escalate", template="escalated", reason=reason)

@@ -1,5 +1,7 @@
 """recall: what this turn may know: passages of approved knowledge that fit the message, within the budget."""
 
+from functools import lru_cache
+
 from langgraph.runtime import Runtime
 
 from agents.local.clauses import split_clauses
@@ -8,6 +10,7 @@ from graphs.messages import said_in
 from graphs.state import TurnState
 from memory.lexical import content_stems
 from memory.retrieval import Scored
+from policies.detectors.screening import PLANTED, screen
 from policies.words import TurnId
 
 PASSAGES = 4
@@ -24,7 +27,7 @@ async def recall(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     """
     ctx = runtime.context
     said = await said_in(ctx, turn_id=TurnId(state["turn_id"]))
-    allowed = ctx.house.playbook.passages_at(ctx.now)
+    allowed = [passage for passage in ctx.house.playbook.passages_at(ctx.now) if is_clean(passage.text)]
     found: dict[str, Scored] = {}
     for question in questions_of(said.text) if allowed else []:
         for hit in await ctx.house.retriever.search(question, allowed=allowed, k=PASSAGES):
@@ -36,6 +39,12 @@ async def recall(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         "passages": [hit.passage.id for hit in best],
         "next": "authentication" if "reading" in state else "intent",
     }
+
+
+@lru_cache(maxsize=4096)
+def is_clean(text: str) -> bool:
+    """Whether a text that is recalled speaks to customers, and not to whoever reads it to them."""
+    return not PLANTED & screen(text).kinds
 
 
 def questions_of(text: str) -> list[str]:

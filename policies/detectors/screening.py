@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from policies.detectors.normalisation import Normalised, normalise
-from policies.detectors.phrases import PHRASES, FlagKind
+from policies.detectors.national_ids import find_bank_accounts, find_national_ids
+from policies.detectors.normalisation import Normalised, normalise, views
+from policies.detectors.phrases import FOREIGN, PHRASES, FlagKind
+from policies.words import Json
 
 MAX_LENGTH: Final = 20_000
 """Characters that are looked at; what comes after is cut off, so that nothing unseen goes on."""
@@ -43,10 +45,40 @@ class Screening:
 
 def screen(text: str) -> Screening:
     """Look at one message of a customer, or at any text from outside."""
-    seen = normalise(text[:MAX_LENGTH])
-    flags = [*_cards(seen), *_secrets(seen), *_phrases(seen), *_disguise(seen)]
+    text = text[:MAX_LENGTH]
+    seen = normalise(text)
+    flags = [*_cards(seen), *_numbers(seen), *_secrets(seen), *_phrases(text, seen), *_disguise(seen)]
+    flags += _hidden(text, seen)
     flags.sort(key=lambda flag: (flag.start, flag.end, flag.kind, flag.detail))
-    return Screening(_masked(text[:MAX_LENGTH], flags), tuple(dict.fromkeys(flags)))
+    return Screening(_masked(text, flags), tuple(dict.fromkeys(flags)))
+
+
+def screen_value(value: Json) -> tuple[Json, frozenset[str]]:
+    """A tool's result as it may go on: texts that speak to a model are withheld, secrets and cards masked.
+
+    Returns:
+        The value, and the kinds of what was found in its texts.
+    """
+    if isinstance(value, str):
+        found = screen(value)
+        if PLANTED & found.kinds:
+            return WITHHELD, found.kinds
+        # Numbers of parcels and references look like those of cards and people; they are what the tool is asked for.
+        return _masked(value, [flag for flag in found.flags if flag.kind == "secret"]), found.kinds
+    if isinstance(value, list):
+        parts = [screen_value(each) for each in value]
+        return [part for part, _ in parts], frozenset().union(*(kinds for _, kinds in parts))
+    if isinstance(value, dict):
+        named = {name: screen_value(each) for name, each in value.items()}
+        return {name: part for name, (part, _) in named.items()}, frozenset().union(
+            *(kinds for _, kinds in named.values())
+        )
+    return value, frozenset()
+
+
+PLANTED: Final = frozenset({"injection", "disguise", "others_data"})
+"""What no record of a business says by itself: somebody planted it there."""
+WITHHELD: Final = "[withheld]"
 
 
 def _masked(text: str, flags: list[Flag]) -> str:
@@ -60,13 +92,20 @@ def _masked(text: str, flags: list[Flag]) -> str:
     return "".join((*parts, text[at:]))
 
 
-MASKS: Final = {"card": "[card number]", "secret": "[secret]"}
+MASKS: Final = {
+    "card": "[card number]",
+    "secret": "[secret]",
+    "national_id": "[personal number]",
+    "bank_account": "[bank account]",
+}
+"""What no model needs to see, and what stands in its place."""
 
 DIGIT_RUN: Final = re.compile(r"(?<![\w])\d+(?:[ .-]\d+)*(?!\w)")
 DIGITS: Final = re.compile(r"\d+")
 
 _NAME_OF_CODE = (
-    r"(?:one[- ]?time|verification|security|confirmation|authori[sz]ation|authentication|sms|otp|2fa|log[- ]?in|access)"
+    r"(?:one[- ]?time|verification|security|confirmation|authori[sz]ation|authentication|sms|otp|2fa|log[- ]?in|"
+    r"access)"
     r"[- ](?:code|pin|password|passcode|number)|(?:card )?(?:cvv2?|cvc2?|pin)(?: (?:code|number))?|"
     r"otp|passcode|pass ?phrase"
     r"|password|api[- ]?key|secret[- ]?key"
@@ -132,11 +171,46 @@ def _secrets(seen: Normalised) -> Iterator[Flag]:
                 yield Flag("secret", *seen.span(*match.span("value")), detail)
 
 
-def _phrases(seen: Normalised) -> Iterator[Flag]:
+def _numbers(seen: Normalised) -> Iterator[Flag]:
+    for start, end in find_bank_accounts(seen.text):
+        yield Flag("bank_account", *seen.span(start, end), "an IBAN")
+    for start, end, kind in find_national_ids(seen.text):
+        yield Flag("national_id", *seen.span(start, end), kind)
+
+
+def _phrases(text: str, seen: Normalised) -> Iterator[Flag]:
     for kind, detail, pattern in PHRASES:
         for match in pattern.finditer(seen.text):
             if match.group().strip():
                 yield Flag(kind, *seen.span(*match.span()), detail)
+    if not text.isascii():
+        for kind, detail, pattern in FOREIGN:
+            for match in pattern.finditer(text.lower() if len(text.lower()) == len(text) else text):
+                yield Flag(kind, *match.span(), detail)
+
+
+def _hidden(text: str, seen: Normalised) -> Iterator[Flag]:
+    """The same phrases where they were spaced out, spelt with digits, encoded or written backwards."""
+    for view in views(text, seen):
+        for kind, detail, pattern in PHRASES:
+            if kind in HIDDEN and pattern.search(view.text) and not pattern.search(seen.text):
+                yield Flag(kind, view.start, view.end, f"{detail} ({view.kind})")
+                yield Flag("disguise", view.start, view.end, f"hides words ({view.kind})")
+        for kind, words in JOINED:
+            if view.kind == "spaced" and words.search(view.text):
+                yield Flag(kind, view.start, view.end, f"hides words ({view.kind})")
+                yield Flag("disguise", view.start, view.end, f"hides words ({view.kind})")
+
+
+HIDDEN: Final = frozenset({"injection", "others_data", "threat", "self_harm"})
+JOINED: Final[tuple[tuple[FlagKind, re.Pattern[str]], ...]] = (
+    (
+        "injection",
+        re.compile(r"ignore(?:all|your|the|previous|my)|systemprompt|disregard|override|jailbreak|instructions"),
+    ),
+    ("self_harm", re.compile(r"killmyself|suicide|wanttodie")),
+)
+"""Words that are known without the spaces between them."""
 
 
 def _disguise(seen: Normalised) -> Iterator[Flag]:

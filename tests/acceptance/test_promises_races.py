@@ -8,7 +8,7 @@ from houses import JONAS, SAM, SUE, YES, OpenHouse, TestHouse
 from sqlalchemy import text as sql
 
 from agents.reasoners.scripted import ScriptedReasoner
-from agents.tasks import Cue, ToolProposal, WorkflowTask
+from agents.tasks import Cue, Source, ToolProposal, WorkflowTask
 from graphs.errors import TurnFailed
 from graphs.judging import judge
 from graphs.nodes import act
@@ -16,7 +16,7 @@ from graphs.results import InboundMessage, ReviewDecision
 from memory import audit, inbox
 from memory.errors import StoreUnavailable
 from memory.store import Unit
-from policies.words import ConversationId, Json
+from policies.words import ConversationId, Json, Origin
 
 ORDER = "20592"
 
@@ -102,19 +102,22 @@ async def test_p12_text_of_any_kind_is_answered(house: TestHouse, text: str) -> 
 
 
 async def test_p7_identities_are_not_guessed_from_case_to_case(open_house: OpenHouse) -> None:
-    numbers = iter(range(10_000))
+    numbers = iter(range(20_000, 30_000))
 
     def guess_once_a_turn(task: WorkflowTask) -> Cue:
         if any(each.this_turn for each in task.attempts):
             return Cue(kind="reply", template="thanks", fulfils=True)
-        arguments: dict[str, Json] = {"postcode": f"{next(numbers):05d}", "email": "mira.okafor@example.org"}
-        return Cue(kind="call", call=ToolProposal(tool="verify_customer", arguments=arguments, why="", step="verify"))
+        arguments: dict[str, Json] = {"postcode": task.text[-5:], "email": "mira.okafor@example.org"}
+        where = {name: Source(origin=Origin.CUSTOMER) for name in arguments}
+        call = ToolProposal(tool="verify_customer", arguments=arguments, provenance=where, why="", step="verify")
+        return Cue(kind="call", call=call)
 
     house = await open_house(
         reasoner=lambda _sheets, local: ScriptedReasoner({WorkflowTask: guess_once_a_turn}, otherwise=local)
     )
     for number in range(12):
-        await house.say(("Where is my order?", "I want to cancel an order", "I want a refund")[number % 3])
+        wish = ("Where is my order?", "I want to cancel an order.", "I want a refund.")[number % 3]
+        await house.say(f"{wish} mira.okafor@example.org, postcode {next(numbers):05d}")
 
     def ended(unit: Unit) -> int:
         return len(unit.rows(sql("SELECT id FROM receipts WHERE tool = 'verify_customer'")))

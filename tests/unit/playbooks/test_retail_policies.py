@@ -193,6 +193,7 @@ async def test_anybody_may_have_their_identity_checked_five_times(court: Court) 
             assurance=0,
             specialist="authentication",
             confirmed=False,
+            origin=Origin.CUSTOMER,
             history=(failed,) * failures,
         )
         assert decision.effect is effect, failures

@@ -1,0 +1,60 @@
+"""Whether a customer said what a reading says they said: no e-mail is theirs because a model read it somewhere."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from agents.tasks import Entity
+from policies.words import Json
+
+REWORDED = frozenset({"date", "amount", "choice", "ordinal", "all", "items", "text"})
+"""Kinds whose value is put in other words than the customer's: "the second one" is 2. They pick from what is shown."""
+DIGITS_OF_A_NUMBER = 6
+"""The last digits of a phone number must stand in the message; how its beginning is written differs."""
+SHORT = 2
+"""Parts as short as a country's code are not looked for."""
+SPOKEN = (("\\bat\\b", "@"), ("\\bdot\\b", "."), ("\\bunderscore\\b", "_"), ("\\b(?:dash|hyphen)\\b", "-"))
+
+
+def is_said(entity: Entity, text: str) -> bool:
+    """Whether the value of an entity stands in the customer's own message, however it is spaced and written."""
+    if entity.kind in REWORDED:
+        return True
+    said = plain(text)
+    spoken = text.casefold()
+    for word, sign in SPOKEN:
+        spoken = re.sub(word, sign, spoken)
+    words = {plain(word) for word in re.split(r"[^\w]+", text)}
+    for leaf in _leaves(entity.value):
+        if not isinstance(leaf, str):
+            return False
+        mark = plain(leaf)
+        if mark in said or mark in plain(spoken):
+            continue
+        if entity.kind == "phone" and _digits(leaf)[-DIGITS_OF_A_NUMBER:] in _digits(text):
+            continue
+        if all(part in words for part in map(plain, re.split(r"[^\w]+", leaf)) if len(part) > SHORT):
+            continue
+        return False
+    return True
+
+
+def plain(text: str) -> str:
+    """Letters and digits only, without marks, in small letters."""
+    folded = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(letter for letter in folded if letter.isalnum())
+
+
+def _digits(text: str) -> str:
+    return "".join(letter for letter in text if letter.isdigit())
+
+
+def _leaves(value: Json) -> Iterator[Json]:
+    if isinstance(value, dict):
+        for each in value.values():
+            yield from _leaves(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _leaves(each)
+    elif value is not None:
+        yield value

@@ -80,4 +80,4 @@ async def give_up(ctx: TurnContext, items: list[InboxItem], error: Exception, ne
             at=ctx.now,
         )
 
-    await ctx.write(work)
+    await ctx.write(work, at="give_up")

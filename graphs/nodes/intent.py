@@ -73,7 +73,9 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         question=matter.question,
         risk_of=lambda journey: list(Risk).index(ctx.house.playbook.journeys[journey].risk),
     )
-    placed: list[CaseId] = await ctx.write(lambda unit: _settle(unit, ctx, turn_id, reading, items, matter, said.text))
+    placed: list[CaseId] = await ctx.write(
+        lambda unit: _settle(unit, ctx, turn_id, reading, items, matter, said.text), at="place"
+    )
     after: TurnState = {
         "ordinal": ordinal + 1,
         "reading": ordinal,

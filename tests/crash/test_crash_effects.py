@@ -142,7 +142,7 @@ async def test_p5_an_approval_survives_a_kill_around_parking(crash: Crash, tmp_p
 
 
 async def test_p5_a_decision_survives_a_kill_before_its_turn_went_on(crash: Crash, tmp_path: Path) -> None:
-    assert crash("after_decision") == KILLED
+    assert crash("after_answer") == KILLED
     async with restarted(tmp_path) as house:
         await check_refunded_once(house)
 

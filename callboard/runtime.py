@@ -117,7 +117,6 @@ class Runtime:
             SettingsInvalid: The models can't be set up as the settings say.
             WeightsRefused: Weights were given that are not the published ones.
         """
-        check_names()
         prepared = prepared or await asyncio.to_thread(prepare, settings.playbook, weights=settings.weights)
         playbook, content = prepared.playbook, prepared.content
         async with AsyncExitStack() as stack:
@@ -226,6 +225,7 @@ def prepare(directory: Path, *, weights: str) -> Prepared:
         PlaybookMistakes: The playbook can't be loaded.
         WeightsRefused: Weights were given that are not the published ones.
     """
+    check_names()
     playbook = load_playbook(directory)
     embedder = open_weights(weights)
     sheets = sheets_of(playbook.journeys, playbook.voice, methods=playbook.verification, tools=list(playbook.tools))

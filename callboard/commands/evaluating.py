@@ -12,6 +12,7 @@ import typer
 from callboard.commands.bench_models import bench_models
 from callboard.commands.bench_peers import bench_peers
 from callboard.commands.bench_policies import bench_policies
+from callboard.commands.chaos import chaos
 from callboard.commands.conformance import conformance
 from callboard.commands.erasure import erasure
 from callboard.commands.intents import intents
@@ -20,6 +21,7 @@ from callboard.commands.model_faults import model_faults
 from callboard.commands.progress import progress
 from callboard.commands.retrieval import retrieval
 from callboard.output import NOT_AS_IT_SHOULD, JsonOption, Options
+from callboard.progress import progress
 
 # Only for types: the commands import what they need when they run, so that `callboard --help` stays quick.
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def register(app: typer.Typer) -> None:
     evaluating.command("load")(load)
     evaluating.command("model-faults")(model_faults)
     evaluating.command("intents")(intents)
+    evaluating.command("chaos")(chaos)
     bench = typer.Typer(help="What it costs.", no_args_is_help=True)
     bench.command("turns")(turns)
     bench.command("policies")(bench_policies)

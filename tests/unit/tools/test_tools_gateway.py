@@ -95,7 +95,10 @@ async def test_p2_a_call_of_a_process_that_was_killed_settles_from_when_that_is_
     gateway = Gateway(registry=Registry([spec]), systems={}, clock=lambda: bank.now, owner="process-2")
     outcomes: list[Outcome] = []
     outcome = await gateway.finish(
-        receipt, customer_id=None, write=store.write, record=lambda _, each: outcomes.append(each)
+        receipt,
+        customer_id=None,
+        write=lambda work, at="note": store.write(work),
+        record=lambda _, each: outcomes.append(each),
     )
     await store.close()
     assert (outcome.state, len(bank.arrives)) == ("committed", 1)

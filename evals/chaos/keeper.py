@@ -1,0 +1,286 @@
+"""Keeps a Callboard alive and kills it: one life after the other, each with its own way to die."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from evals.chaos.nursery import Life, order_of
+from evals.chaos.wire import Gone, Wire
+from evals.errors import HarnessBroken
+from memory.boundaries import BOUNDARIES
+
+START_S = 60.0
+"""How long a process may take to open; past it the run is broken, not the Callboard."""
+SPAN = (20, 280)
+"""A life is so many boundaries long, at least and at most; a turn passes some sixty."""
+IDLE_S = 4.0
+"""A process that doesn't die as planned, because nothing happens, is killed after so long."""
+SIEGE = ("after_claim", "after_claim", "after_claim")
+"""What a turn must die of, one after the other, before it is given up."""
+
+
+class Nursery:
+    """The warm process, seen from outside: it is asked for processes and tells of their births and deaths."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._births: deque[asyncio.Future[int]] = deque()
+        self._deaths: dict[int, asyncio.Future[int]] = {}
+        self.stopped_at: dict[int, str] = {}
+        """Process → the boundary at which it killed itself."""
+        self._reading = asyncio.create_task(self._read())
+
+    @classmethod
+    async def open(cls, command: Sequence[str]) -> "Nursery":
+        """Start it and wait until it is warm.
+
+        Raises:
+            HarnessBroken: It didn't start.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            # One thread of algebra only: the process forks. A session of its own: Ctrl-C is ours to deal with.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
+            start_new_session=True,
+        )
+        assert process.stdout is not None  # noqa: S101  # a pipe was asked for
+        line = await process.stdout.readline()
+        if not line.startswith(b"ready"):
+            raise HarnessBroken(f"The process that forks the others didn't start: {' '.join(command)}")
+        return cls(process)
+
+    async def bear(self, life: Life) -> int:
+        """Fork a process; its id."""
+        born: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._births.append(born)
+        assert self._process.stdin is not None  # noqa: S101  # a pipe was asked for
+        self._process.stdin.write(order_of(life))
+        return await born
+
+    async def death_of(self, pid: int) -> int:
+        """Wait until a process has ended; its exit code, negative for a signal."""
+        return await asyncio.shield(self._death(pid))
+
+    async def close(self) -> None:
+        """End it and whatever it forked."""
+        self._reading.cancel()
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.stdin.close()  # type: ignore[union-attr]  # a pipe was asked for
+                try:
+                    await asyncio.wait_for(self._process.wait(), 2)
+                except TimeoutError:
+                    self._process.kill()
+                    await self._process.wait()
+
+    def _death(self, pid: int) -> "asyncio.Future[int]":
+        if pid not in self._deaths:
+            self._deaths[pid] = asyncio.get_running_loop().create_future()
+        return self._deaths[pid]
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101  # a pipe was asked for
+        async for line in self._process.stdout:
+            what, pid, *detail = line.decode().split(maxsplit=2)
+            match what:
+                case "born":
+                    self._births.popleft().set_result(int(pid))
+                case "boom":
+                    self.stopped_at[int(pid)] = detail[0].strip()
+                case "dead":
+                    self._death(int(pid)).set_result(int(detail[0]))
+                case _:
+                    sys.stderr.write(line.decode())
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How one life shall end."""
+
+    stop: str = ""
+    """The boundary to die at."""
+    grace: int = 0
+    """How many boundaries are passed first."""
+    latest: int = 0
+    """After so many it dies a moment later, wherever it is then; 0 to be left alone."""
+
+
+class Ends:
+    """Chooses how lives end: at boundaries, those first that were reached least often, or at any moment."""
+
+    def __init__(self, dice: Random) -> None:
+        self._dice = dice
+        self._tried: Counter[str] = Counter()
+        self._queue: deque[End] = deque()
+        self.reached: Counter[str] = Counter()
+        """Boundary → how many processes died there."""
+
+    def next(self) -> End:
+        """The next life's end."""
+        if self._queue:
+            return self._queue.popleft()
+        dice = self._dice
+        latest = dice.randint(*SPAN)
+        if dice.random() < 0.3:
+            return End(latest=latest)
+        least = min(self.reached[name] * 3 + self._tried[name] for name in BOUNDARIES)
+        stop = dice.choice([name for name in BOUNDARIES if self.reached[name] * 3 + self._tried[name] == least])
+        self._tried[stop] += 1
+        if stop.endswith("give_up"):
+            self._queue.extend([*(End(stop=name) for name in SIEGE[1:]), End(stop=stop)])
+            return End(stop=SIEGE[0])
+        # A quarter of them die while they still go on with what the one before left behind.
+        grace = 0 if dice.random() < 0.25 else latest
+        return End(stop=stop, grace=grace, latest=grace + SPAN[1] // 2)
+
+    @property
+    def covered(self) -> int:
+        """How many boundaries were died at."""
+        return sum(self.reached[name] > 0 for name in BOUNDARIES)
+
+
+class Keeper:
+    """One process at a time, reborn until it is told to stop, and the line to whichever lives now."""
+
+    def __init__(
+        self,
+        nursery: Nursery,
+        ends: Ends,
+        *,
+        life: Callable[[End, float], Life],
+        may_kill: Callable[[], bool],
+        on_kill: Callable[[], None],
+        answer: Callable[[str, tuple[Any, ...]], Awaitable[Any]],
+    ) -> None:
+        """Bind it.
+
+        Args:
+            nursery: Forks the processes.
+            ends: Says how they die.
+            life: The order for a process that dies this way, with a clock so many seconds ahead.
+            may_kill: Whether more shall be killed.
+            on_kill: Told of each kill.
+            answer: Answers what processes ask of the world: the systems of record.
+        """
+        self._nursery, self._ends, self._life = nursery, ends, life
+        self._may_kill, self._on_kill, self._answer = may_kill, on_kill, answer
+        self._up: asyncio.Future[Wire] = asyncio.get_running_loop().create_future()
+        self._expected: dict[int, asyncio.Future[Wire]] = {}
+        self._pid = 0
+        self._is_last = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self.offset_s = 0.0
+        """How far the clocks of new processes are ahead."""
+        self.wires: set[asyncio.Task[None]] = set()
+
+    async def listen(self, socket: Path) -> None:
+        """Let processes connect."""
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            async def handle(name: str, arguments: tuple[Any, ...]) -> Any:
+                if name == "up":
+                    expected = self._expected.get(arguments[0])
+                    if expected is not None and not expected.done():
+                        expected.set_result(wire)
+                    return None
+                return None if name == "closed" else await self._answer(name, arguments)
+
+            wire = Wire(reader, writer, handle)
+            task = asyncio.current_task()
+            if task is not None:
+                self.wires.add(task)
+                task.add_done_callback(self.wires.discard)
+            await wire.serve()
+
+        self._server = await asyncio.start_unix_server(connected, str(socket))
+
+    async def run(self) -> None:
+        """Life after life, until `stop` has been called and that process has ended.
+
+        Raises:
+            HarnessBroken: A process ended in a way that wasn't planned.
+        """
+        while True:
+            is_last = self._is_last.is_set() or not self._may_kill()
+            end = End() if is_last else self._ends.next()
+            pid = self._pid = await self._nursery.bear(self._life(end, self.offset_s))
+            self._expected[pid] = up = asyncio.get_running_loop().create_future()
+            death = asyncio.create_task(self._nursery.death_of(pid))
+            await asyncio.wait({up, death}, timeout=START_S, return_when=asyncio.FIRST_COMPLETED)
+            if up.done():
+                self._up.set_result(up.result())
+                await self._let_live(pid, end, death)
+                self._up = asyncio.get_running_loop().create_future()
+            elif not death.done():
+                raise HarnessBroken(f"A process didn't come up within {START_S:.0f} s.")
+            code = await death
+            del self._expected[pid]
+            if code == -signal.SIGKILL:
+                stop = self._nursery.stopped_at.pop(pid, "")
+                if stop:
+                    self._ends.reached[stop] += 1
+                self._on_kill()
+            elif code == 0 and self._is_last.is_set():
+                return
+            else:
+                raise HarnessBroken(f"A process ended with {code} and nobody had killed it.")
+
+    async def _let_live(self, pid: int, end: End, death: "asyncio.Task[int]") -> None:
+        stopping = asyncio.create_task(self._is_last.wait())
+        limit = None if end == End() else IDLE_S
+        await asyncio.wait({death, stopping}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        if not death.done() and limit is not None:
+            _kill(pid)
+        stopping.cancel()
+        await asyncio.wait({death})
+
+    def kill(self) -> None:
+        """Kill whoever lives now, if more shall be killed."""
+        if self._may_kill() and not self._is_last.is_set() and self._pid:
+            _kill(self._pid)
+
+    async def ask(self, name: str, *arguments: Any) -> Any:
+        """Ask the process that lives now, or the next one.
+
+        Raises:
+            Gone: It died before it answered.
+            Refused: It says no.
+        """
+        wire = await asyncio.shield(self._up)
+        if wire.is_gone:
+            # Dead and not yet buried. Whoever tries again at once must not keep the burial from happening.
+            await asyncio.sleep(0.02)
+        return await wire.call(name, *arguments)
+
+    def calm(self) -> None:
+        """Kill nobody from now on; who lives under a plan is killed once more, the next one lives to the end."""
+        self._is_last.set()
+
+    async def end(self) -> None:
+        """Close the process that lives, as after a SIGTERM."""
+        while True:
+            with suppress(Gone):
+                await self.ask("end")
+                return
+
+    async def close(self) -> None:
+        """Let nobody connect any more."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self.wires):
+            task.cancel()
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

@@ -10,7 +10,8 @@ EvalError
 ├── PeerMissing         a library that is compared with isn't installed
 ├── FellSilent          a conversation that is measured went to a person
 ├── HarnessBroken       a process of a chaos run ended in a way that nobody had planned
-└── BackendMissing      a backend that this installation doesn't have
+├── BackendMissing      a backend that this installation doesn't have
+└── StockMissing        the stack to compare with is not installed
 """
 
 from pathlib import Path
@@ -106,3 +107,13 @@ class BackendMissing(EvalError):
     def __init__(self, backend: str) -> None:
         super().__init__(f"There is no {backend} here. Use --backend sqlite.")
         self.backend = backend
+
+
+class StockMissing(EvalError):
+    """The stack to compare with is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "LangChain isn't installed, and it is what Callboard is compared with here. "
+            "Install it beside Callboard: pip install 'langchain>=1.4,<2' (the extra `stock`)."
+        )

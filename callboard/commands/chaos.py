@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from callboard.commands.progress import progress
 from callboard.output import NOT_AS_IT_SHOULD, JsonOption, show
-from callboard.progress import progress
 
 if TYPE_CHECKING:  # Only for types: the command imports what it needs when it runs.
     from rich.console import Group

@@ -150,6 +150,8 @@ def _lost_messages(seen: Witnesses) -> Iterator[str]:
 
 def _lost_approvals(seen: Witnesses) -> Iterator[str]:
     rows = {row["id"]: row for row in seen.rows["approvals"]}
+    errands = {errand.conversation: errand for errand in seen.errands}
+    done = {(entry.kind, entry.order_id) for entry in seen.booked}
     receipts = {row["approval_id"] for row in seen.rows["receipts"] if row["approval_id"]}
     handed_over = {row["turn_id"] for row in seen.rows["handoffs"]}
     for approval_id, answered in seen.log.approvals.items():
@@ -158,7 +160,10 @@ def _lost_approvals(seen: Witnesses) -> Iterator[str]:
             yield f"{approval_id} is gone"
             continue
         status = row["status"]
-        if status == "approved" and row["turn_id"] not in handed_over:
+        errand = errands.get(row["conversation_id"])
+        # Asked on two channels, done once: the other one is told that it has been done.
+        is_done = errand is not None and (_WANTS.get(errand.kind), errand.customer.order_id) in done
+        if status == "approved" and row["turn_id"] not in handed_over and not is_done:
             yield f"{approval_id} was approved, and nothing came of it"
         if status == "spent" and approval_id not in receipts:
             yield f"{approval_id} was spent on nothing"
@@ -193,11 +198,16 @@ def _out_of_order(seen: Witnesses) -> Iterator[str]:
     for seq, times in owners.items():
         if times > 1:
             yield f"inbox item {seq} belongs to {times} turns"
+    first_parts: dict[str, int] = {}
+    for said in seen.rows["outbox"]:
+        first_parts[said["turn_id"]] = min(said["part"], first_parts.get(said["turn_id"], said["part"]))
     first_words: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for said in seen.rows["outbox"]:
-        if said["part"] == min(row["part"] for row in seen.rows["outbox"] if row["turn_id"] == said["turn_id"]):
+        if said["part"] == first_parts[said["turn_id"]]:
             first_words[said["conversation_id"]].append((said["seq"], said["place"]))
-    waited = {row["turn_id"] for row in seen.rows["approvals"]}
+    # A turn that waits while a person speaks says nothing until it is answered, perhaps after the handback.
+    with_people = {row["conversation_id"] for row in seen.rows["handoffs"]}
+    waited = {row["turn_id"] for row in seen.rows["approvals"] if row["conversation_id"] in with_people}
     silent_at_first = {row["first_seq"] for row in seen.rows["turns"] if row["id"] in waited}
     for conversation, words in first_words.items():
         places = [place for _, place in sorted(words) if place not in silent_at_first]

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from evals.chaos.nursery import Life, order_of
 from evals.chaos.wire import Gone, Wire
@@ -115,6 +115,17 @@ class End:
     """After so many it dies a moment later, wherever it is then; 0 to be left alone."""
 
 
+class Ending(Protocol):
+    """Says how lives end."""
+
+    @property
+    def reached(self) -> Counter[str]:
+        """Boundary → how many processes died there."""
+
+    def next(self) -> End:
+        """The next life's end."""
+
+
 class Ends:
     """Chooses how lives end: at boundaries, those first that were reached least often, or at any moment."""
 
@@ -155,12 +166,13 @@ class Keeper:
     def __init__(
         self,
         nursery: Nursery,
-        ends: Ends,
+        ends: Ending,
         *,
         life: Callable[[End, float], Life],
         may_kill: Callable[[], bool],
         on_kill: Callable[[], None],
         answer: Callable[[str, tuple[Any, ...]], Awaitable[Any]],
+        idle_s: float = IDLE_S,
     ) -> None:
         """Bind it.
 
@@ -171,9 +183,10 @@ class Keeper:
             may_kill: Whether more shall be killed.
             on_kill: Told of each kill.
             answer: Answers what processes ask of the world: the systems of record.
+            idle_s: How long a process that shall die may live without reaching the place.
         """
         self._nursery, self._ends, self._life = nursery, ends, life
-        self._may_kill, self._on_kill, self._answer = may_kill, on_kill, answer
+        self._may_kill, self._on_kill, self._answer, self._idle_s = may_kill, on_kill, answer, idle_s
         self._up: asyncio.Future[Wire] = asyncio.get_running_loop().create_future()
         self._expected: dict[int, asyncio.Future[Wire]] = {}
         self._pid = 0
@@ -237,7 +250,7 @@ class Keeper:
 
     async def _let_live(self, pid: int, end: End, death: "asyncio.Task[int]") -> None:
         stopping = asyncio.create_task(self._is_last.wait())
-        limit = None if end == End() else IDLE_S
+        limit = None if end == End() else self._idle_s
         await asyncio.wait({death, stopping}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         if not death.done() and limit is not None:
             _kill(pid)

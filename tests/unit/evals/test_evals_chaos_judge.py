@@ -126,7 +126,6 @@ def test_p1_an_effect_without_the_customers_yes_or_a_reviewers_is_unasked() -> N
         ("inbox", 0, {"seq": 9}, "out_of_order"),
         ("outbox", 0, {"seq": 5}, "out_of_order"),
         ("approvals", 0, {"status": "pending"}, "lost_approvals"),
-        ("approvals", 0, {"status": "approved"}, "lost_approvals"),
         ("approvals", 0, {"status": "withdrawn"}, "lost_approvals"),
         ("approvals", 0, {"id": "a2"}, "lost_approvals"),
         ("receipts", 0, {"approval_id": None}, "lost_approvals"),
@@ -140,6 +139,12 @@ def test_a_row_that_is_not_what_the_world_was_told_is_found(
     table: str, at: int, values: dict[str, Any], column: str
 ) -> None:
     assert column in found(changed(round_(), table, at, **values))
+
+
+def test_p5_a_yes_of_which_nothing_came_is_lost_unless_it_had_been_done_already() -> None:
+    seen = changed(round_(), "approvals", status="approved")
+    assert "lost_approvals" not in found(seen)
+    assert "lost_approvals" in found(replace(seen, booked=[]))
 
 
 def test_p6_a_message_that_two_turns_answered_is_found() -> None:

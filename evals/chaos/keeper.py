@@ -194,7 +194,7 @@ class Keeper:
         self._server: asyncio.Server | None = None
         self.offset_s = 0.0
         """How far the clocks of new processes are ahead."""
-        self.wires: set[asyncio.Task[None]] = set()
+        self._lines: dict[asyncio.Task[None], Wire] = {}
 
     async def listen(self, socket: Path) -> None:
         """Let processes connect."""
@@ -209,11 +209,9 @@ class Keeper:
                 return None if name == "closed" else await self._answer(name, arguments)
 
             wire = Wire(reader, writer, handle)
-            task = asyncio.current_task()
-            if task is not None:
-                self.wires.add(task)
-                task.add_done_callback(self.wires.discard)
-            await wire.serve()
+            serving = asyncio.create_task(wire.serve())
+            self._lines[serving] = wire
+            serving.add_done_callback(self._lines.pop)
 
         self._server = await asyncio.start_unix_server(connected, str(socket))
 
@@ -290,8 +288,9 @@ class Keeper:
         """Let nobody connect any more."""
         if self._server is not None:
             self._server.close()
-        for task in list(self.wires):
-            task.cancel()
+        for wire in self._lines.values():
+            wire.close()
+        await asyncio.gather(*self._lines, return_exceptions=True)
 
 
 def _kill(pid: int) -> None:

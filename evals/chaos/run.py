@@ -25,7 +25,7 @@ from memory.boundaries import BOUNDARIES
 from policies.words import Json
 
 ROUND = 24
-"""Conversations on one set of records."""
+"""Conversations on one set of records, at most; never more than processes to be killed."""
 AT_ONCE = 3
 """Conversations in hand at the same time."""
 MODEL_FAILS = 0.08
@@ -145,7 +145,9 @@ async def run_chaos(
                 while report.kills < kills:
                     number += 1
                     directory = Path(scratch, f"round-{number}")
-                    one = _Round(f"{seed}:{number}", directory, playbook, places.place(directory), nursery, ends)
+                    place = places.place(directory)
+                    seeded, size = f"{seed}:{number}", min(ROUND, kills)
+                    one = _Round(seeded, directory, playbook, place, nursery, ends, size=size)
                     await one.play(report, template, customers, limit=kills, on_kill=on_kill)
                     await asyncio.to_thread(shutil.rmtree, directory)
             finally:
@@ -159,12 +161,21 @@ class _Round:
     """Some conversations on records of their own."""
 
     def __init__(
-        self, seed: str, directory: Path, playbook: Playbook, place: Place, nursery: Nursery, ends: Ends
+        self,
+        seed: str,
+        directory: Path,
+        playbook: Playbook,
+        place: Place,
+        nursery: Nursery,
+        ends: Ends,
+        *,
+        size: int,
     ) -> None:
         self._seed, self._directory, self._playbook, self._place = seed, directory, playbook, place
         self._nursery, self._ends = nursery, ends
         self._dice = Random(seed)  # reproducible on purpose
         self._log = Log()
+        self._size = size
         self._lives = 0
 
     async def play(
@@ -245,7 +256,7 @@ class _Round:
         for some in free.values():
             dice.shuffle(some)
         errands: list[Errand] = []
-        while len(errands) < ROUND:
+        while len(errands) < self._size:
             kind = dice.choices([kind for kind, _ in _KINDS], [weight for _, weight in _KINDS])[0]
             customer = free["cancel" if kind in {"cancel", "address"} else "refund"].pop()
             for _ in range(2 if kind in {"refund", "cancel"} and dice.random() < TWINS else 1):

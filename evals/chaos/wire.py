@@ -78,6 +78,10 @@ class Wire:
                     future.set_exception(Gone("it died before it answered"))
             self._writer.close()
 
+    def close(self) -> None:
+        """Hang up; `serve` ends."""
+        self._writer.close()
+
     async def _answer(self, number: int, name: str, arguments: tuple[Any, ...]) -> None:
         try:
             frame: tuple[Any, ...] = ("value", number, await self._handle(name, arguments))

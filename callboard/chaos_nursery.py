@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from agents.reasoners.base import Reasoner
 from callboard.runtime import Prepared, Runtime, prepare
@@ -14,16 +17,22 @@ from callboard.settings import Settings
 from evals.chaos.books import at_a_distance
 from evals.chaos.living import Clock, live
 from evals.chaos.nursery import Bomb, Life, keep
+from evals.chaos.places import TAKEOVER_S
 from evals.chaos.wire import Wire
 from memory.index import InMemoryIndex
 from memory.knowledge import passages_of
 from memory.retrieval import Retriever
 from memory.vectors import HashingEmbedder
 
+AHEAD = ("callboard.jobs", "callboard.notices", "memory.pgvector_index", "memory.postgres_store")
+"""What a process reads only if it works on Postgres; here it is read for all of them."""
+
 
 def main() -> None:
     """Warm up and fork on demand. The one argument is the playbook's folder."""
     directory = Path(sys.argv[1])
+    for module in AHEAD:
+        import_module(module)
     prepared = asyncio.run(_warm(directory))
     keep(partial(live, open_runtime=partial(_open, prepared)))
 
@@ -52,7 +61,14 @@ async def _open(
     systems.mkdir(parents=True, exist_ok=True)
     playbook = at_a_distance(prepared.playbook, lambda: wire)
     settings = Settings(
-        data_dir=data_dir, playbook=prepared.playbook.directory, systems_dir=systems, openai_api_key=None
+        data_dir=data_dir,
+        playbook=prepared.playbook.directory,
+        systems_dir=systems,
+        openai_api_key=None,
+        database_url=SecretStr(life.database) if life.database else None,
+        database_connections=4,
+        takeover_s=TAKEOVER_S,
+        timer_s=1.0,
     )
     async with Runtime.open(
         settings,
@@ -60,6 +76,7 @@ async def _open(
         reasoner=lambda _, local: model(local),
         checkpoint=checkpoint,
         prepared=replace(prepared, playbook=playbook),
+        works="no" if life.role == "front" else "yes",
     ) as runtime:
         yield runtime
 

@@ -104,8 +104,8 @@ class HarnessBroken(EvalError):
 class BackendMissing(EvalError):
     """A backend was asked for that this installation doesn't have."""
 
-    def __init__(self, backend: str) -> None:
-        super().__init__(f"There is no {backend} here. Use --backend sqlite.")
+    def __init__(self, backend: str, remedy: str) -> None:
+        super().__init__(f"There is no {backend} here. {remedy}")
         self.backend = backend
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.chaos.books import Books
-from evals.chaos.keeper import End, Keeper, Nursery
+from evals.chaos.keeper import EVERYTHING, End, Keeper, Nursery, Role
 from evals.chaos.nursery import Life
 from evals.chaos.wire import Gone
 from evals.running import Running
@@ -104,7 +104,7 @@ class _OneDeath:
         self._left = [End(stop="after_call")]
         self.reached: Counter[str] = Counter()
 
-    def next(self) -> End:
+    def next(self, role: Role) -> End:
         return self._left.pop() if self._left else End()
 
 
@@ -113,18 +113,19 @@ async def crash_after_effect(directory: Path, playbook: Playbook, command: list[
     books_at = directory / "books"
     await asyncio.to_thread(books_at.mkdir, parents=True)
     playbook.build_fixtures(books_at, now=datetime.now(UTC))
-    books = Books(await playbook.open_systems(books_at), books_at, seed="", on_effect=lambda: None)
+    books = Books(await playbook.open_systems(books_at), books_at, seed="")
     books.is_calm = True
     counts: list[int] = []
     ends = _OneDeath()
 
-    def life(end: End, offset_s: float) -> Life:
-        return Life("whole", str(directory / "line"), str(directory / "data"), offset_s, "stock", stop=end.stop)
+    def life(role: Role, end: End, offset_s: float) -> Life:
+        return Life(role.name, str(directory / "line"), str(directory / "data"), offset_s, "stock", stop=end.stop)
 
     nursery = await Nursery.open(command)
     keeper = Keeper(
         nursery,
         ends,
+        roles=[Role("whole", EVERYTHING)],
         life=life,
         may_kill=lambda: not counts,
         on_kill=lambda: counts.append(len(books.booked)),

@@ -31,6 +31,7 @@ def chaos(
     kept outside of all that. Exits with 1 unless every bad column is 0.
     """
     # Slow to import, and needed here only.
+    from callboard.database import upgrade
     from callboard.settings import DEFAULT_PLAYBOOK
     from evals.chaos.places import places_of
     from evals.chaos.run import run_chaos
@@ -42,7 +43,7 @@ def chaos(
                 kills=kills,
                 seed=seed,
                 playbook=load_playbook(DEFAULT_PLAYBOOK),
-                places=places_of(backend),
+                places=places_of(backend, upgrade=upgrade),
                 command=[sys.executable, "-m", "callboard.chaos_nursery", str(DEFAULT_PLAYBOOK)],
                 on_kill=advance,
             )
@@ -59,8 +60,8 @@ def _view(report: "ChaosReport") -> "Group":
 
     rows = report.as_json()
     figures = Table(show_header=False, box=None, pad_edge=False)
-    for name in ("backend", "conversations", "turns", "approvals", "effects", "kills"):
-        figures.add_row(name, str(rows[name]))
+    for name in ("backend", "conversations", "turns", "approvals", "effects", "kills", "pauses", "connections_cut"):
+        figures.add_row(name.replace("_", " "), str(rows[name]))
     figures.add_row("boundaries", f"{rows['boundaries_covered']} of {rows['boundaries_total']}")
     for name in report.BAD:
         figures.add_row(name.replace("_", " "), str(rows[name]), style="red" if rows[name] else "")

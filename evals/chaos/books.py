@@ -70,19 +70,16 @@ class Booked:
 class Books:
     """The books of one round, with faults that depend on the seed and the call, not on the time."""
 
-    def __init__(
-        self, systems: Mapping[str, BusinessSystem], directory: Path, *, seed: str, on_effect: Callable[[], None]
-    ) -> None:
+    def __init__(self, systems: Mapping[str, BusinessSystem], directory: Path, *, seed: str) -> None:
         """Open them.
 
         Args:
             systems: The shop and its payments, as the playbook opens them.
             directory: Where their files are.
             seed: Decides which calls go wrong.
-            on_effect: Kills whoever calls.
         """
         self._systems, self._directory = systems, directory
-        self._seed, self._on_effect = seed, on_effect
+        self._seed = seed
         self._arrivals: dict[str, int] = {}
         self._numbers = itertools.count(1)
         self._latest = 0.0
@@ -109,8 +106,13 @@ class Books:
         for system in self._systems.values():
             await system.close()
 
-    async def call(self, name: str, arguments: tuple[Any, ...]) -> Any:
-        """Carry out a call of a process: "payments.refund" with positional and named arguments.
+    async def call(self, name: str, arguments: tuple[Any, ...], kill: Callable[[], None]) -> Any:
+        """Carry out a call of a process.
+
+        Args:
+            name: "payments.refund".
+            arguments: Positional and named ones.
+            kill: Kills the process that calls.
 
         Raises:
             ToolRefused: As the shop itself refuses; nothing happened.
@@ -124,14 +126,16 @@ class Books:
         if kind is None:
             await self._trouble_reading(name)
             return await work(*positional, **named)
-        return await self._effect(kind, work, positional, named)
+        return await self._effect(kind, work, positional, named, kill)
 
     async def _trouble_reading(self, name: str) -> None:
         dice = self._dice(f"read:{name}")
         if dice.random() < _READS_THAT_FAIL:
             raise ToolUnavailable("The shop doesn't answer.")
 
-    async def _effect(self, kind: Kind, work: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    async def _effect(
+        self, kind: Kind, work: Any, positional: tuple[Any, ...], named: dict[str, Any], kill: Callable[[], None]
+    ) -> Any:
         begun = self._latest = asyncio.get_running_loop().time()
         key = str(named["reference"])
         dice = self._dice(key)
@@ -142,14 +146,14 @@ class Books:
         if fault == "refused":
             raise ToolUnavailable("Out of order; nothing was booked.")
         if fault == "killed_before":
-            self._on_effect()
+            kill()
         if fault in {"late", "slow", "killed_before"}:
             await asyncio.sleep(TIMEOUT_S + 0.05 if fault == "late" else dice.uniform(0.02, 0.15))
         if asyncio.get_running_loop().time() - begun > LATEST_S:
             raise ToolUnavailable("Dropped: it came too late.")
         answer = await self._book(kind, key, work, positional, named)
         if fault == "killed_after":
-            self._on_effect()
+            kill()
         if fault == "lost":
             await asyncio.sleep(TIMEOUT_S * 3)
         if fault == "torn":

@@ -4,18 +4,18 @@ import asyncio
 import os
 import signal
 import sys
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 from evals.chaos.nursery import Life, order_of
 from evals.chaos.wire import Gone, Wire
 from evals.errors import HarnessBroken
-from memory.boundaries import BOUNDARIES
+from memory.boundaries import BOUNDARIES, Transition
 
 START_S = 60.0
 """How long a process may take to open; past it the run is broken, not the Callboard."""
@@ -23,6 +23,8 @@ SPAN = (20, 280)
 """A life is so many boundaries long, at least and at most; a turn passes some sixty."""
 IDLE_S = 4.0
 """A process that doesn't die as planned, because nothing happens, is killed after so long."""
+AWAKE_S = 1.5
+"""How long a process that was paused lives on when it is awake again."""
 SIEGE = ("after_claim", "after_claim", "after_claim")
 """What a turn must die of, one after the other, before it is given up."""
 
@@ -34,8 +36,9 @@ class Nursery:
         self._process = process
         self._births: deque[asyncio.Future[int]] = deque()
         self._deaths: dict[int, asyncio.Future[int]] = {}
-        self.stopped_at: dict[int, str] = {}
-        """Process → the boundary at which it killed itself."""
+        self.reached: dict[int, str] = {}
+        """Process → the boundary at which it killed or stopped itself."""
+        self._halts: dict[int, asyncio.Event] = {}
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
@@ -71,6 +74,10 @@ class Nursery:
         """Wait until a process has ended; its exit code, negative for a signal."""
         return await asyncio.shield(self._death(pid))
 
+    def halt_of(self, pid: int) -> asyncio.Event:
+        """Set when a process has stopped or killed itself at its boundary."""
+        return self._halts.setdefault(pid, asyncio.Event())
+
     async def close(self) -> None:
         """End it and whatever it forked."""
         self._reading.cancel()
@@ -96,7 +103,8 @@ class Nursery:
                 case "born":
                     self._births.popleft().set_result(int(pid))
                 case "boom":
-                    self.stopped_at[int(pid)] = detail[0].strip()
+                    self.reached[int(pid)] = detail[0].strip()
+                    self.halt_of(int(pid)).set()
                 case "dead":
                     self._death(int(pid)).set_result(int(detail[0]))
                 case _:
@@ -113,6 +121,29 @@ class End:
     """How many boundaries are passed first."""
     latest: int = 0
     """After so many it dies a moment later, wherever it is then; 0 to be left alone."""
+    pauses: bool = False
+    """Whether it is stopped at that boundary, as by SIGSTOP, wakes up when others have taken its work over, and dies
+    some time after that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One of the processes that make up a Callboard."""
+
+    name: str
+    """"whole", "front" (takes what comes in), "worker" (runs turns)."""
+    transitions: frozenset[Transition]
+    """What happens in such a process: where it may die."""
+    pauses: float = 0.0
+    """How often such a process is stopped for a while instead of killed."""
+
+    @property
+    def boundaries(self) -> list[str]:
+        """Before and after each of them."""
+        return [name for name in BOUNDARIES if name.split("_", 1)[1] in self.transitions]
+
+
+EVERYTHING: frozenset[Transition] = frozenset(get_args(Transition))
 
 
 class Ending(Protocol):
@@ -122,8 +153,8 @@ class Ending(Protocol):
     def reached(self) -> Counter[str]:
         """Boundary → how many processes died there."""
 
-    def next(self) -> End:
-        """The next life's end."""
+    def next(self, role: Role) -> End:
+        """How the next process of this role ends."""
 
 
 class Ends:
@@ -132,81 +163,93 @@ class Ends:
     def __init__(self, dice: Random) -> None:
         self._dice = dice
         self._tried: Counter[str] = Counter()
-        self._queue: deque[End] = deque()
+        self._queues: dict[str, deque[End]] = defaultdict(deque)
         self.reached: Counter[str] = Counter()
         """Boundary → how many processes died there."""
 
-    def next(self) -> End:
-        """The next life's end."""
-        if self._queue:
-            return self._queue.popleft()
+    def next(self, role: Role) -> End:
+        """How the next process of this role ends."""
+        queue = self._queues[role.name]
+        if queue:
+            return queue.popleft()
         dice = self._dice
         latest = dice.randint(*SPAN)
         if dice.random() < 0.3:
             return End(latest=latest)
-        least = min(self.reached[name] * 3 + self._tried[name] for name in BOUNDARIES)
-        stop = dice.choice([name for name in BOUNDARIES if self.reached[name] * 3 + self._tried[name] == least])
+        places = role.boundaries
+        least = min(self._spent(name) for name in places)
+        stop = dice.choice([name for name in places if self._spent(name) == least])
         self._tried[stop] += 1
         if stop.endswith("give_up"):
-            self._queue.extend([*(End(stop=name) for name in SIEGE[1:]), End(stop=stop)])
+            queue.extend([*(End(stop=name) for name in SIEGE[1:]), End(stop=stop)])
             return End(stop=SIEGE[0])
         # A quarter of them die while they still go on with what the one before left behind.
         grace = 0 if dice.random() < 0.25 else latest
-        return End(stop=stop, grace=grace, latest=grace + SPAN[1] // 2)
+        return End(stop, grace, grace + SPAN[1] // 2, pauses=dice.random() < role.pauses)
 
-    @property
-    def covered(self) -> int:
-        """How many boundaries were died at."""
-        return sum(self.reached[name] > 0 for name in BOUNDARIES)
+    def _spent(self, boundary: str) -> int:
+        return 3 * self.reached[boundary] + self._tried[boundary]
 
 
 class Keeper:
-    """One process at a time, reborn until it is told to stop, and the line to whichever lives now."""
+    """Keeps the processes of one Callboard: each is reborn when it has died, until it is told to come to an end."""
 
     def __init__(
         self,
         nursery: Nursery,
         ends: Ending,
         *,
-        life: Callable[[End, float], Life],
+        roles: Sequence[Role],
+        life: Callable[[Role, End, float], Life],
         may_kill: Callable[[], bool],
         on_kill: Callable[[], None],
-        answer: Callable[[str, tuple[Any, ...]], Awaitable[Any]],
+        answer: Callable[[str, tuple[Any, ...], Callable[[], None]], Awaitable[Any]],
         idle_s: float = IDLE_S,
+        pause_s: float = 0.0,
     ) -> None:
         """Bind it.
 
         Args:
             nursery: Forks the processes.
             ends: Says how they die.
+            roles: The processes; the first is the one that people reach.
             life: The order for a process that dies this way, with a clock so many seconds ahead.
             may_kill: Whether more shall be killed.
             on_kill: Told of each kill.
-            answer: Answers what processes ask of the world: the systems of record.
+            answer: Answers what processes ask of the world, the systems of record; it may kill whoever asks.
             idle_s: How long a process that shall die may live without reaching the place.
+            pause_s: How long one that is paused stays so.
         """
-        self._nursery, self._ends, self._life = nursery, ends, life
-        self._may_kill, self._on_kill, self._answer, self._idle_s = may_kill, on_kill, answer, idle_s
-        self._up: asyncio.Future[Wire] = asyncio.get_running_loop().create_future()
+        self._nursery, self._ends, self._roles, self._life = nursery, ends, roles, life
+        self._may_kill, self._on_kill, self._answer = may_kill, on_kill, answer
+        self._idle_s, self._pause_s = idle_s, pause_s
+        self._wires: list[asyncio.Future[Wire]] = [asyncio.get_running_loop().create_future() for _ in roles]
         self._expected: dict[int, asyncio.Future[Wire]] = {}
-        self._pid = 0
         self._is_last = asyncio.Event()
         self._server: asyncio.Server | None = None
+        self._lines: dict[asyncio.Task[None], Wire] = {}
         self.offset_s = 0.0
         """How far the clocks of new processes are ahead."""
-        self._lines: dict[asyncio.Task[None], Wire] = {}
+        self.pauses = 0
+        """How many were paused and woke up again."""
 
     async def listen(self, socket: Path) -> None:
         """Let processes connect."""
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            caller = 0
+
             async def handle(name: str, arguments: tuple[Any, ...]) -> Any:
-                if name == "up":
-                    expected = self._expected.get(arguments[0])
+                nonlocal caller
+                if name == "hello":
+                    caller = arguments[0]
+                elif name == "up":
+                    expected = self._expected.get(caller)
                     if expected is not None and not expected.done():
                         expected.set_result(wire)
-                    return None
-                return None if name == "closed" else await self._answer(name, arguments)
+                else:
+                    return await self._answer(name, arguments, lambda: self._kill(caller))
+                return None
 
             wire = Wire(reader, writer, handle)
             serving = asyncio.create_task(wire.serve())
@@ -216,28 +259,37 @@ class Keeper:
         self._server = await asyncio.start_unix_server(connected, str(socket))
 
     async def run(self) -> None:
-        """Life after life, until `stop` has been called and that process has ended.
+        """Life after life in each role, until `calm` was called and the last of each has come to its end.
 
         Raises:
             HarnessBroken: A process ended in a way that wasn't planned.
         """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for place in range(len(self._roles)):
+                    group.create_task(self._keep(place))
+        except* HarnessBroken as broken:
+            raise broken.exceptions[0] from None
+
+    async def _keep(self, place: int) -> None:
+        role = self._roles[place]
         while True:
             is_last = self._is_last.is_set() or not self._may_kill()
-            end = End() if is_last else self._ends.next()
-            pid = self._pid = await self._nursery.bear(self._life(end, self.offset_s))
+            end = End() if is_last else self._ends.next(role)
+            pid = await self._nursery.bear(self._life(role, end, self.offset_s))
             self._expected[pid] = up = asyncio.get_running_loop().create_future()
             death = asyncio.create_task(self._nursery.death_of(pid))
             await asyncio.wait({up, death}, timeout=START_S, return_when=asyncio.FIRST_COMPLETED)
             if up.done():
-                self._up.set_result(up.result())
+                self._wires[place].set_result(up.result())
                 await self._let_live(pid, end, death)
-                self._up = asyncio.get_running_loop().create_future()
+                self._wires[place] = asyncio.get_running_loop().create_future()
             elif not death.done():
                 raise HarnessBroken(f"A process didn't come up within {START_S:.0f} s.")
             code = await death
             del self._expected[pid]
             if code == -signal.SIGKILL:
-                stop = self._nursery.stopped_at.pop(pid, "")
+                stop = self._nursery.reached.pop(pid, "")
                 if stop:
                     self._ends.reached[stop] += 1
                 self._on_kill()
@@ -248,41 +300,59 @@ class Keeper:
 
     async def _let_live(self, pid: int, end: End, death: "asyncio.Task[int]") -> None:
         stopping = asyncio.create_task(self._is_last.wait())
+        halt = asyncio.create_task(self._nursery.halt_of(pid).wait())
         limit = None if end == End() else self._idle_s
-        await asyncio.wait({death, stopping}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({death, stopping, halt}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        if end.pauses and halt.done() and not death.done():
+            # It sleeps until others have its work, and then goes on as if nothing had been.
+            await asyncio.sleep(self._pause_s)
+            _signal(pid, signal.SIGCONT)
+            self.pauses += 1
+            await asyncio.wait({death}, timeout=AWAKE_S)
         if not death.done() and limit is not None:
-            _kill(pid)
+            _signal(pid, signal.SIGKILL)
         stopping.cancel()
+        halt.cancel()
         await asyncio.wait({death})
 
-    def kill(self) -> None:
-        """Kill whoever lives now, if more shall be killed."""
-        if self._may_kill() and not self._is_last.is_set() and self._pid:
-            _kill(self._pid)
+    def _kill(self, pid: int) -> None:
+        """Kill a process in the middle of a call, if more shall be killed."""
+        if pid in self._expected and self._may_kill() and not self._is_last.is_set():
+            _signal(pid, signal.SIGKILL)
 
-    async def ask(self, name: str, *arguments: Any) -> Any:
+    async def ask(self, name: str, *arguments: Any, place: int = 0) -> Any:
         """Ask the process that lives now, or the next one.
 
         Raises:
             Gone: It died before it answered.
             Refused: It says no.
         """
-        wire = await asyncio.shield(self._up)
+        wire = await asyncio.shield(self._wires[place])
         if wire.is_gone:
             # Dead and not yet buried. Whoever tries again at once must not keep the burial from happening.
             await asyncio.sleep(0.02)
         return await wire.call(name, *arguments)
+
+    async def tell_all(self, name: str, *arguments: Any) -> None:
+        """Tell every process that lives."""
+        for wire in self._wires:
+            if wire.done():
+                with suppress(Gone):
+                    await wire.result().call(name, *arguments)
 
     def calm(self) -> None:
         """Kill nobody from now on; who lives under a plan is killed once more, the next one lives to the end."""
         self._is_last.set()
 
     async def end(self) -> None:
-        """Close the process that lives, as after a SIGTERM."""
-        while True:
-            with suppress(Gone):
-                await self.ask("end")
-                return
+        """Close the processes that live, as after a SIGTERM."""
+        for place in range(len(self._roles)):
+            while True:
+                try:
+                    await self.ask("end", place=place)
+                    break
+                except Gone:
+                    continue
 
     async def close(self) -> None:
         """Let nobody connect any more."""
@@ -293,6 +363,6 @@ class Keeper:
         await asyncio.gather(*self._lines, return_exceptions=True)
 
 
-def _kill(pid: int) -> None:
+def _signal(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)

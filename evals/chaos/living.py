@@ -81,12 +81,11 @@ async def live(life: Life, bomb: Bomb, *, open_runtime: OpenRuntime) -> None:
     def model(local: Reasoner) -> Reasoner:
         return FallbackReasoner(FailingModel(local, fails=life.model_fails, random=dice), local, clock=clock)
 
+    await wire.call("hello", os.getpid())
     async with open_runtime(life, wire=wire, clock=clock, checkpoint=bomb, model=model) as opened:
         running.set_result(opened)
-        await wire.call("up", os.getpid())
+        await wire.call("up")
         await enough.wait()
-    if not wire.is_gone:
-        await wire.call("closed", os.getpid())
 
 
 async def _say(running: Running, clock: Ahead, enough: asyncio.Event, conversation: str, key: str, text: str) -> Any:

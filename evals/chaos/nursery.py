@@ -21,7 +21,7 @@ class Life:
     """How one process lives, and where it dies."""
 
     role: str
-    """What kind of process: "whole" has everything."""
+    """What kind of process: "whole" has everything, "front" takes what comes in, "worker" runs turns."""
     socket: str
     """Where the harness listens."""
     data_dir: str
@@ -34,6 +34,8 @@ class Life:
     """How many boundaries it passes first, that one among them."""
     latest: int = 0
     """After so many boundaries it dies a moment later, wherever it is then; 0 for never."""
+    pauses: bool = False
+    """Whether it only stops at that boundary, and is woken up later."""
     model_fails: float = 0.0
     """How often the model doesn't answer."""
     database: str = ""
@@ -41,17 +43,19 @@ class Life:
 
 
 class Bomb:
-    """Kills its process at a boundary, or a moment after so many of them. Counted, so that it hangs on no clock."""
+    """Kills, or stops, its process at a boundary, or a moment after so many: counted, so that it hangs on no clock."""
 
     def __init__(self, life: Life) -> None:
         self._life = life
         self._passed = 0
+        self._has_halted = False
 
     def __call__(self, boundary: str) -> None:
         self._passed += 1
-        if boundary == self._life.stop and self._passed > self._life.grace:
+        if boundary == self._life.stop and self._passed > self._life.grace and not self._has_halted:
+            self._has_halted = True
             _say("boom", os.getpid(), boundary)
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGSTOP if self._life.pauses else signal.SIGKILL)
         if self._passed == self._life.latest:
             moment_s = Random(self._life.seed).uniform(0, MOMENT_S)  # reproducible on purpose
             timer = threading.Timer(moment_s, os.kill, (os.getpid(), signal.SIGKILL))

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from evals.chaos.books import Books, Customer, customers_in
 from evals.chaos.judge import Findings, Witnesses, judge, read_rows
-from evals.chaos.keeper import End, Ends, Keeper, Nursery
+from evals.chaos.keeper import End, Ends, Keeper, Nursery, Role
 from evals.chaos.nursery import Life
 from evals.chaos.people import Errand, ErrandKind, Log, Talk
 from evals.chaos.places import Place, Places
@@ -33,6 +33,8 @@ TWINS = 0.15
 """How many customers ask for the same thing on two channels at once."""
 _LATER_S = 5 * 3600.0
 """Approvals that nobody answered have expired after so long."""
+_CUTS_S = (0.5, 2.5)
+"""A connection is cut after so long, at least and at most."""
 _QUIET = 3
 """How often it is looked whether anything is left to do."""
 
@@ -55,6 +57,10 @@ class ChaosReport:
     turns: int = 0
     kills: int = 0
     reached: Counter[str] = field(default_factory=Counter)
+    pauses: int = 0
+    """How many processes were stopped and woke up when others had their work."""
+    cuts: int = 0
+    """How many connections to the database were cut."""
     effects: int = 0
     approvals: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -96,6 +102,8 @@ class ChaosReport:
             "boundaries_total": len(BOUNDARIES),
             **{name: len(getattr(found, name)) for name in self.BAD},
             "audit_ok": not found.audit_problems,
+            "pauses": self.pauses,
+            "connections_cut": self.cuts,
             "turns": self.turns,
             "effects": self.effects,
             "approvals": self.approvals,
@@ -145,10 +153,10 @@ async def run_chaos(
                 while report.kills < kills:
                     number += 1
                     directory = Path(scratch, f"round-{number}")
-                    place = places.place(directory)
                     seeded, size = f"{seed}:{number}", min(ROUND, kills)
-                    one = _Round(seeded, directory, playbook, place, nursery, ends, size=size)
-                    await one.play(report, template, customers, limit=kills, on_kill=on_kill)
+                    async with places.place(directory) as place:
+                        one = _Round(seeded, directory, playbook, place, nursery, ends, size=size)
+                        await one.play(report, template, customers, limit=kills, on_kill=on_kill)
                     await asyncio.to_thread(shutil.rmtree, directory)
             finally:
                 await nursery.close()
@@ -194,23 +202,25 @@ class _Round:
             report.kills += 1
             on_kill()
 
-        books = Books(
-            await self._playbook.open_systems(systems), systems, seed=self._seed, on_effect=lambda: keeper.kill()
-        )
+        books = Books(await self._playbook.open_systems(systems), systems, seed=self._seed)
         keeper = Keeper(
             self._nursery,
             self._ends,
+            roles=self._place.roles,
             life=self._life,
             may_kill=lambda: report.kills < limit,
             on_kill=killed,
             answer=books.call,
+            pause_s=self._place.pause_s,
         )
         await keeper.listen(self._directory / "line")
         keeping = asyncio.create_task(keeper.run())
+        cutting = asyncio.create_task(self._cut(report, keeper))
         errands = self._errands(customers)
         try:
             await _while(keeping, self._talk_all(errands, keeper, books))
             books.is_calm = True
+            cutting.cancel()
             keeper.calm()
             witnesses = await _while(keeping, self._come_to_rest(errands, keeper, books))
             await keeper.end()
@@ -218,6 +228,7 @@ class _Round:
             with self._place.engine() as engine:
                 rows = read_rows(engine)
         finally:
+            cutting.cancel()
             keeping.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await keeping
@@ -231,11 +242,18 @@ class _Round:
         report.approvals += len(rows["approvals"])
         report.outcomes.update(str(turn["outcome"]) for turn in rows["turns"])
         report.faults.update(books.faults)
+        report.pauses += keeper.pauses
 
-    def _life(self, end: End, offset_s: float) -> Life:
+    async def _cut(self, report: ChaosReport, keeper: Keeper) -> None:
+        """Cut a connection to the database now and then, where there is such a thing."""
+        while True:
+            await asyncio.sleep(self._dice.uniform(*_CUTS_S))
+            report.cuts += await self._place.cut()
+
+    def _life(self, role: Role, end: End, offset_s: float) -> Life:
         self._lives += 1
         return Life(
-            role="whole",
+            role=role.name,
             socket=str(self._directory / "line"),
             data_dir=str(self._directory / "data"),
             offset_s=offset_s,
@@ -243,6 +261,7 @@ class _Round:
             stop=end.stop,
             grace=end.grace,
             latest=end.latest,
+            pauses=end.pauses,
             model_fails=MODEL_FAILS,
             database=self._place.url,
         )
@@ -305,8 +324,7 @@ class _World:
         # A call under way must not look settled because the clock was moved.
         await self._books.wait_until_quiet()
         self._keeper.offset_s += _LATER_S
-        with suppress(Gone):
-            await self._keeper.ask("forward", _LATER_S)
+        await self._keeper.tell_all("forward", _LATER_S)
         while True:
             try:
                 await self._keeper.ask("expire")

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
+from traceback import extract_tb
 
 MOMENT_S = 0.03
 """A death that isn't at a boundary comes up to so long after one."""
@@ -112,8 +113,8 @@ def _become(life: Life, live: Callable[[Life, Bomb], Awaitable[None]]) -> None:
         asyncio.run(live(life, Bomb(life)))  # type: ignore[arg-type]  # a coroutine function's awaitable
     except BaseException as error:  # it must end here and nowhere else
         code = 70
-        where = Path(error.__traceback__.tb_frame.f_code.co_filename).name if error.__traceback__ else ""
-        _say("failed", os.getpid(), f"{type(error).__name__} {where}")
+        frames = " < ".join(f"{Path(at.filename).name}:{at.lineno}" for at in reversed(extract_tb(error.__traceback__)))
+        _say("failed", os.getpid(), f"{type(error).__name__}: {str(error)[:80]!r} {frames}"[:3000])
     finally:
         sys.stderr.flush()
         os._exit(code)

@@ -26,13 +26,9 @@ GATEWAY = [
     "before_commit",
     "after_commit",
 ]
-NODES = [
-    *((node, 1) for node in ("receive", "screen", "recall", "intent", "authentication", "eligibility", "workflow")),
-    *((node, 2) for node in ("intent", "act", "close")),
-    *((node, 3) for node in ("receive", "intent", "guard", "act", "eligibility")),
-    *((node, 6) for node in ("eligibility", "workflow")),
-]
-LAST_NODES = ["draft", "check_draft", "close"]
+NODES = [("receive", 1), ("intent", 2), ("guard", 3), ("eligibility", 6)]
+"""A node and the how many-th time it ends: one of each message. Deaths all over are chaos' (test_chaos.py)."""
+LAST_NODES = ["draft", "close"]
 
 
 @asynccontextmanager

@@ -201,7 +201,7 @@ def _delete(directory: Path) -> Outcome:
     agent = StockAgent(directory)
     agent.say(f"Refund order {ORDER}, my code is {WORDS}")
     agent.forget()
-    left = _files_with(directory, WORDS)
+    left = _files_with(directory, WORDS.encode())
     agent.close()
     return Outcome(
         "failed" if left else "held", f"its words are still in {', '.join(left)}" if left else "no byte left"
@@ -293,14 +293,14 @@ async def _our_late(ours: Ours) -> Outcome:
 
 
 async def _our_delete(ours: Ours) -> Outcome:
-    await ours.say(f"Hello, my code is {WORDS}")
-    in_clear = _files_with(ours.data_dir, WORDS)
-    problem = await ours.destroy_key()
-    if in_clear or not problem:
-        return Outcome("failed", f"its words are still in {', '.join(in_clear) or 'the rows'}")
-    return Outcome(
-        "partly", f"words were never stored in clear; with the key destroyed they don't open ({problem}); rows stay"
-    )
+    await ours.ask(also=f", my code is {WORDS}")
+    sealed = ours.sealed_words()
+    in_clear = _files_with(ours.data_dir, WORDS.encode())
+    await ours.erase()
+    left = _files_with(ours.data_dir, WORDS.encode()) + _files_with(ours.data_dir, sealed)
+    if in_clear or left:
+        return Outcome("failed", f"its words, in clear or sealed, are still in {', '.join(in_clear + left)}")
+    return Outcome("held", f"no byte left, neither of the words nor of the {len(sealed)} that they were sealed in")
 
 
 ABUSES: tuple[tuple[str, str, Callable[[Path], Outcome], Callable[[Ours], Awaitable[Outcome]] | None], ...] = (
@@ -314,8 +314,8 @@ ABUSES: tuple[tuple[str, str, Callable[[Path], Outcome], Callable[[Ours], Awaita
 )
 
 
-def _files_with(directory: Path, words: str) -> list[str]:
-    return sorted(file.name for file in directory.rglob("*") if file.is_file() and words.encode() in file.read_bytes())
+def _files_with(directory: Path, words: bytes) -> list[str]:
+    return sorted(file.name for file in directory.rglob("*") if file.is_file() and words in file.read_bytes())
 
 
 def _versions() -> dict[str, str]:

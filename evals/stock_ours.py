@@ -18,10 +18,9 @@ from evals.stock_agent import ORDER
 from graphs.errors import GraphError
 from graphs.playbook import Playbook
 from graphs.results import InboundMessage, ReviewDecision, Reviewer, TurnResult
-from memory import approvals, inbox
-from memory.errors import ApprovalError, KeyGone
-from memory.vault import conversation_key
-from policies.words import ApprovalId, ConversationId, Json
+from memory import approvals
+from memory.errors import ApprovalError
+from policies.words import ApprovalId, ConversationId, CustomerId, Json
 
 CONVERSATION = ConversationId("stock")
 SAYS = (f"Hi, I want a refund for order {ORDER}", "mira.okafor@example.org, postcode 10435", "yes")
@@ -43,9 +42,10 @@ class Ours:
         self._count += 1
         return await self._running.runner.handle(InboundMessage(CONVERSATION, f"m{self._count}", text))
 
-    async def ask(self) -> ApprovalId:
-        """A refund, asked for and confirmed, that waits for a person."""
-        for text in SAYS:
+    async def ask(self, *, also: str = "") -> ApprovalId:
+        """A refund, asked for (with these words too) and confirmed, that waits for a person."""
+        await self.say(f"{SAYS[0]}{also}")
+        for text in SAYS[1:]:
             result = await self.say(text)
         return result.approvals[0]
 
@@ -74,14 +74,15 @@ class Ours:
         """Wait until nothing is in hand."""
         await self._running.runner.settle(CONVERSATION)
 
-    async def destroy_key(self) -> str:
-        """Destroy the conversation's key and try to read a message; what stands against that, empty if nothing."""
-        await self._running.store.write(lambda unit: unit.vault.destroy(conversation_key(CONVERSATION)))
-        try:
-            await self._running.store.read(lambda unit: inbox.get(unit, seq=1))
-        except KeyGone as gone:
-            return type(gone).__name__
-        return ""
+    def sealed_words(self) -> bytes:
+        """What the customer said first, as it lies in the records."""
+        with closing(sqlite3.connect(f"file:{self.data_dir / 'callboard.db'}?mode=ro", uri=True)) as connection:
+            row: tuple[bytes] = connection.execute("SELECT body FROM inbox ORDER BY seq").fetchone()
+            return row[0]
+
+    async def erase(self) -> None:
+        """Erase the customer, at once."""
+        await self._running.forgetting.erase(CustomerId("C-1001"), by="ada", role="admin", reason="requested", now=True)
 
     def refunds(self) -> int:
         """How often the order was refunded, by the provider's own books."""

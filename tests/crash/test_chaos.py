@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-c", "from callboard.cli import main; main()", "eval", "chaos"]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("backend", ["sqlite", "postgres"])
 def test_p2_p4_p5_p6_p9_a_short_run_of_chaos_finds_nothing_wrong(backend: str) -> None:
     options = ["--kills", "8", "--seed", "7", "--backend", backend, "--json"]
@@ -31,6 +32,7 @@ def test_p2_p4_p5_p6_p9_a_short_run_of_chaos_finds_nothing_wrong(backend: str) -
     assert 0 < report["boundaries_covered"] <= report["boundaries_total"]
 
 
+@pytest.mark.timeout(600)
 def test_a_run_that_is_interrupted_leaves_no_process_behind(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     run = subprocess.Popen([*COMMAND, "--kills", "1000"], cwd=ROOT, env=environment, stderr=subprocess.PIPE)
@@ -39,7 +41,7 @@ def test_a_run_that_is_interrupted_leaves_no_process_behind(tmp_path: Path) -> N
         time.sleep(0.05)
         lines = list(tmp_path.glob("*/round-*/data/callboard.db"))
     run.send_signal(signal.SIGINT)
-    _, said = run.communicate(timeout=30)
+    _, said = run.communicate()
     assert run.returncode == 130
     assert b"Traceback" not in said
     assert _processes_in(tmp_path) == []

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal, Protocol, cast
 
 from memory import receipts
@@ -278,6 +279,7 @@ class Gateway:
     ) -> Outcome:
         try:
             with crossing(self._checkpoint, "call"):
+                receipt = await self._still_ours(spec, receipt, write)
                 result = await self._beating(self._ask(spec, arguments, context), receipt, write)
         except ToolRefused as refused:
             return await self._failed(receipt, refused.code, write, record)
@@ -294,6 +296,17 @@ class Gateway:
             )
             return await self._reconcile(spec, arguments, context, lost, write, record)
         return await self._committed(receipt, result, write, record)
+
+    async def _still_ours(self, spec: ToolSpec, receipt: Receipt, write: Write) -> Receipt:
+        """Make sure, as late as can be, that nobody else has this call in hand by now.
+
+        A process may be stopped between its last write and its call, and wake up when another has taken the turn over,
+        found nothing and is about to call. Whoever takes over waits for the settling time: a call that begins in its
+        first half is in time, and a later one begins with a fenced write.
+        """
+        while self._clock() - (receipt.started_at or receipt.reserved_at) > spec.settling_time / 2:
+            receipt = await write(partial(self._begin, receipt=receipt), at="executing")
+        return receipt
 
     async def _reconcile(
         self,

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol, get_args
 
-from evals.chaos.nursery import Life, order_of
+from evals.chaos.nursery import FAILED, Life, order_of
 from evals.chaos.wire import Gone, Wire
 from evals.errors import HarnessBroken
 from memory.boundaries import BOUNDARIES, Transition
@@ -21,7 +21,7 @@ START_S = 60.0
 """How long a process may take to open; past it the run is broken, not the Callboard."""
 SPAN = (20, 280)
 """A life is so many boundaries long, at least and at most; a turn passes some sixty."""
-IDLE_S = 4.0
+IDLE_S = 6.0
 """A process that doesn't die as planned, because nothing happens, is killed after so long."""
 AWAKE_S = 1.5
 """How long a process that was paused lives on when it is awake again."""
@@ -206,6 +206,7 @@ class Keeper:
         answer: Callable[[str, tuple[Any, ...], Callable[[], None]], Awaitable[Any]],
         idle_s: float = IDLE_S,
         pause_s: float = 0.0,
+        may_fail: bool = False,
     ) -> None:
         """Bind it.
 
@@ -219,10 +220,12 @@ class Keeper:
             answer: Answers what processes ask of the world, the systems of record; it may kill whoever asks.
             idle_s: How long a process that shall die may live without reaching the place.
             pause_s: How long one that is paused stays so.
+            may_fail: Whether a process may end with an error of its own, to be started again: where its connections are
+                cut, it need not live through all of it.
         """
         self._nursery, self._ends, self._roles, self._life = nursery, ends, roles, life
         self._may_kill, self._on_kill, self._answer = may_kill, on_kill, answer
-        self._idle_s, self._pause_s = idle_s, pause_s
+        self._idle_s, self._pause_s, self._may_fail = idle_s, pause_s, may_fail
         self._wires: list[asyncio.Future[Wire]] = [asyncio.get_running_loop().create_future() for _ in roles]
         self._expected: dict[int, asyncio.Future[Wire]] = {}
         self._is_last = asyncio.Event()
@@ -232,6 +235,8 @@ class Keeper:
         """How far the clocks of new processes are ahead."""
         self.pauses = 0
         """How many were paused and woke up again."""
+        self.failures = 0
+        """How many ended with an error of their own."""
 
     async def listen(self, socket: Path) -> None:
         """Let processes connect."""
@@ -295,6 +300,8 @@ class Keeper:
                 self._on_kill()
             elif code == 0 and self._is_last.is_set():
                 return
+            elif code == FAILED and self._may_fail:
+                self.failures += 1
             else:
                 raise HarnessBroken(f"A process ended with {code} and nobody had killed it.")
 

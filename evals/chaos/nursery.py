@@ -13,6 +13,8 @@ from pathlib import Path
 from random import Random
 from traceback import extract_tb
 
+FAILED = 70
+"""The exit code of a forked process that ended with an error."""
 MOMENT_S = 0.03
 """A death that isn't at a boundary comes up to so long after one."""
 
@@ -112,7 +114,7 @@ def _become(life: Life, live: Callable[[Life, Bomb], Awaitable[None]]) -> None:
     try:
         asyncio.run(live(life, Bomb(life)))  # type: ignore[arg-type]  # a coroutine function's awaitable
     except BaseException as error:  # it must end here and nowhere else
-        code = 70
+        code = FAILED
         frames = " < ".join(f"{Path(at.filename).name}:{at.lineno}" for at in reversed(extract_tb(error.__traceback__)))
         _say("failed", os.getpid(), f"{type(error).__name__}: {str(error)[:80]!r} {frames}"[:3000])
     finally:

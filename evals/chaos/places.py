@@ -36,6 +36,10 @@ class Place(Protocol):
         """The processes; the first is the one that people reach."""
 
     @property
+    def cuts(self) -> bool:
+        """Whether connections are cut."""
+
+    @property
     def pause_s(self) -> float:
         """How long a process must be stopped for others to have taken its work over."""
 
@@ -63,6 +67,7 @@ class SqlitePlace:
 
     url = ""
     roles = (Role("whole", EVERYTHING),)
+    cuts = False
     pause_s = 0.0
 
     def __init__(self, directory: Path) -> None:
@@ -109,6 +114,7 @@ class PostgresPlace:
         Role("worker", EVERYTHING - _AT_THE_DOOR, pauses=0.3),
         Role("worker", EVERYTHING - _AT_THE_DOOR, pauses=0.3),
     )
+    cuts = True
     pause_s = TAKEOVER_S * 2.5
 
     def __init__(self, url: str, admin: Any) -> None:

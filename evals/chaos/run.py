@@ -61,6 +61,8 @@ class ChaosReport:
     """How many processes were stopped and woke up when others had their work."""
     cuts: int = 0
     """How many connections to the database were cut."""
+    failed_processes: int = 0
+    """How many processes ended with an error of their own when a connection was cut, and were started again."""
     effects: int = 0
     approvals: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -104,6 +106,7 @@ class ChaosReport:
             "audit_ok": not found.audit_problems,
             "pauses": self.pauses,
             "connections_cut": self.cuts,
+            "failed_processes": self.failed_processes,
             "turns": self.turns,
             "effects": self.effects,
             "approvals": self.approvals,
@@ -212,6 +215,7 @@ class _Round:
             on_kill=killed,
             answer=books.call,
             pause_s=self._place.pause_s,
+            may_fail=self._place.cuts,
         )
         await keeper.listen(self._directory / "line")
         keeping = asyncio.create_task(keeper.run())
@@ -243,6 +247,7 @@ class _Round:
         report.outcomes.update(str(turn["outcome"]) for turn in rows["turns"])
         report.faults.update(books.faults)
         report.pauses += keeper.pauses
+        report.failed_processes += keeper.failures
 
     async def _cut(self, report: ChaosReport, keeper: Keeper) -> None:
         """Cut a connection to the database now and then, where there is such a thing."""

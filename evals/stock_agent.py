@@ -22,6 +22,8 @@ from evals.errors import StockMissing
 
 ORDER, AMOUNT_MINOR = "20418", 14890
 APPROVE = {"decisions": [{"type": "approve"}]}
+REJECT_ONLY = {"allowed_decisions": ["reject"]}
+"""For a tool that nobody may approve."""
 
 
 class FakeModel(GenericFakeChatModel):
@@ -75,7 +77,9 @@ class StockAgent:
         self._agent: Any = create_agent(
             FakeModel(messages=iter(says)),
             [refund_order, close_account],
-            middleware=[HumanInTheLoopMiddleware(interrupt_on={"refund_order": True, "close_account": True})],
+            middleware=[
+                HumanInTheLoopMiddleware(interrupt_on={"refund_order": True, "close_account": REJECT_ONLY})  # type: ignore[dict-item]  # plain JSON
+            ],
             checkpointer=SqliteSaver(self._connection),
         )
         self._config: RunnableConfig = {"configurable": {"thread_id": "conversation"}}

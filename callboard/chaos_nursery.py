@@ -38,7 +38,7 @@ def main() -> None:
 
 
 async def _warm(directory: Path) -> Prepared:
-    prepared = prepare(directory)
+    prepared = prepare(directory, weights="none")
     # The vector index is derived from the articles and disposable; opening its files takes longer than a life.
     retriever = Retriever(HashingEmbedder(), InMemoryIndex())
     await retriever.sync([passage for article in prepared.playbook.articles for passage in passages_of(article)])

@@ -21,12 +21,12 @@ def runtime_factory(context: typer.Context) -> "RuntimeFactory":
     from callboard.settings import read_settings
 
     options: Options = context.obj
-    playbook = read_settings(**options.as_settings()).playbook
+    settings = read_settings(**options.as_settings())
     # Loading and fitting takes a second and is the same for all that are opened.
-    prepared = cache(prepare)
+    prepared = cache(lambda: prepare(settings.playbook, weights=settings.weights))
 
     def open_runtime(data_dir: Path, systems_dir: Path) -> "AbstractAsyncContextManager[Running]":
         own = {"env": "development", "host": "127.0.0.1", "data_dir": data_dir, "systems_dir": systems_dir}
-        return Runtime.open(read_settings(**options.as_settings() | own), prepared=prepared(playbook))
+        return Runtime.open(read_settings(**options.as_settings() | own), prepared=prepared())
 
     return open_runtime

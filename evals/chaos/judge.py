@@ -20,6 +20,7 @@ TABLES: Mapping[str, str] = {
     "receipts": "id, key, approval_id, turn_id, case_id, conversation_id, tool, state, error_code",
     "approvals": "id, status, turn_id, conversation_id",
     "handoffs": "case_id, conversation_id, turn_id",
+    "reconciliations": "id, receipt_id, status",
 }
 """What is read of which table."""
 
@@ -217,10 +218,13 @@ def _out_of_order(seen: Witnesses) -> Iterator[str]:
 
 def _stuck(seen: Witnesses) -> Iterator[str]:
     approvals = {row["id"]: row for row in seen.rows["approvals"]}
+    asked = {row["id"] for row in seen.rows["reconciliations"] if row["status"] == "open"}
     for item in seen.rows["inbox"]:
         if item["state"] not in {"done", "failed"}:
             yield f"{item['conversation_id']}: {item['kind']} {item['dedupe_key']} is {item['state']}"
     for turn in seen.rows["turns"]:
+        if turn["state"] == "parked" and turn["approval_id"] in asked:
+            continue  # whoever finds out what came of its call wakes it
         if turn["state"] != "done":
             waits_for = approvals.get(turn["approval_id"] or "", {}).get("status", "nothing")
             yield f"{turn['id']} is {turn['state']} at the end, its approval is {waits_for}"
@@ -229,7 +233,7 @@ def _stuck(seen: Witnesses) -> Iterator[str]:
 
 def _unexplained(seen: Witnesses) -> Iterator[str]:
     booked = {entry.key for entry in seen.booked}
-    told = {row["case_id"] for row in seen.rows["handoffs"]}
+    asked = {row["receipt_id"] for row in seen.rows["reconciliations"] if row["status"] == "open"}
     states: dict[str, set[str]] = defaultdict(set)
     for receipt in seen.rows["receipts"]:
         if receipt["tool"] not in _WRITES:
@@ -240,8 +244,8 @@ def _unexplained(seen: Witnesses) -> Iterator[str]:
             yield f"{receipt['id']} is {state} at the end"
         if state == "committed" and key not in booked:
             yield f"{receipt['id']} is committed, and the books have nothing of it"
-        if state == "unknown" and receipt["case_id"] not in told:
-            yield f"{receipt['id']} is unknown ({receipt['error_code']}), and no person has the case"
+        if state == "unknown" and receipt["id"] not in asked:
+            yield f"{receipt['id']} is unknown ({receipt['error_code']}), and no person is asked"
     for entry in seen.booked:
         if not states[entry.key] & {"committed", "unknown"}:
             found = sorted(states[entry.key])

@@ -42,14 +42,14 @@ class FailingModel:
     def __init__(self, local: Reasoner, *, fails: float, random: Random) -> None:
         self._local, self._fails, self._random = local, fails, random
 
-    async def solve(self, task: Typed, answer: type[A], *, prompt: Prompt) -> Solved[A]:
+    async def solve(self, task: Typed, answer: type[A], *, prompt: Prompt, watcher: Watcher = UNWATCHED) -> Solved[A]:
         """Solve, or fail in one of the ways of models."""
         if self._random.random() < self._fails:
             if self._random.random() < 0.1:
                 raise RuntimeError("The model's client broke in a way that nobody foresaw.")
             await asyncio.sleep(self._random.uniform(0, 0.02))
             raise ReasonerUnavailable("The model doesn't answer.")
-        return replace(await self._local.solve(task, answer, prompt=prompt), reasoner=self.name)
+        return replace(await self._local.solve(task, answer, prompt=prompt, watcher=watcher), reasoner=self.name)
 
 
 class Ahead:
@@ -103,7 +103,7 @@ async def _approval(running: Running, clock: Ahead, enough: asyncio.Event, appro
 
 
 async def _withdraw(running: Running, clock: Ahead, enough: asyncio.Event, approval: str) -> Any:
-    return await running.runner.withdraw(ApprovalId(approval), by="customer")
+    return await running.runner.withdraw(ApprovalId(approval), by="customer", reason="The customer changed their mind.")
 
 
 async def _hand_back(running: Running, clock: Ahead, enough: asyncio.Event, conversation: str) -> None:

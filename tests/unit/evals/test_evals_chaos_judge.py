@@ -81,6 +81,7 @@ def round_() -> Witnesses:
         ],
         "approvals": [{"id": "a1", "status": "spent", "turn_id": "t2", "conversation_id": "c1"}],
         "handoffs": [],
+        "reconciliations": [],
     }
     errand = Errand("c1", "refund", Customer("20418", "returned", "m@example.org", "10435"), "seed")
     said = {"c1": ["Shall I go ahead?", "A colleague looks at it.", "Done. I have refunded 148.90 EUR."]}
@@ -162,5 +163,5 @@ def test_p9_a_refund_that_was_said_twice_or_never_made_is_untrue() -> None:
 
 def test_an_unknown_outcome_that_a_person_was_told_of_is_explained() -> None:
     seen = changed(round_(), "receipts", 0, state="unknown")
-    seen.rows["handoffs"].append({"case_id": "case1", "conversation_id": "c1", "turn_id": "t2"})  # type: ignore[attr-defined]  # a list
+    seen.rows["reconciliations"].append({"id": "rec1", "receipt_id": "r1", "status": "open"})  # type: ignore[attr-defined]  # a list
     assert "unexplained_receipts" not in found(seen)

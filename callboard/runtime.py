@@ -117,7 +117,9 @@ class Runtime:
             SettingsInvalid: The models can't be set up as the settings say.
             WeightsRefused: Weights were given that are not the published ones.
         """
-        prepared = prepared or await asyncio.to_thread(prepare, settings.playbook, weights=settings.weights)
+        if prepared is None:
+            made: Prepared = await asyncio.to_thread(prepare, settings.playbook, weights=settings.weights)
+            prepared = made
         playbook, content = prepared.playbook, prepared.content
         async with AsyncExitStack() as stack:
             backend = await (open_postgres if settings.postgres_url else open_embedded)(settings, stack)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from agents.errors import ReasonerUnavailable
 from agents.prompting import Prompt
-from agents.reasoners.base import A, Reasoner, Solved
+from agents.reasoners.base import UNWATCHED, A, Reasoner, Solved, Watcher
 from agents.reasoners.fallback import FallbackReasoner
 from agents.tasks import Typed
 from evals.chaos.nursery import Bomb, Life

@@ -29,6 +29,7 @@ from graphs.policy_desk import PolicyDesk
 from graphs.runner import Runner
 from graphs.turn_graph import build_graph
 from memory import audit, snapshots
+from memory.boundaries import Checkpoint, unwatched
 from memory.errors import CaseMemoryError
 from memory.inbox import Intake
 from memory.knowledge import passages_of
@@ -46,6 +47,20 @@ logger = logging.getLogger("callboard.runtime")
 
 ReasonerFactory = Callable[[Sheets, Reasoner], Reasoner]
 """Takes the playbook's sheets and its local reasoner; gives the reasoner that the specialists ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What depends on a playbook's files alone: made once, several openings may share it."""
+
+    playbook: Playbook
+    content: PolicyContent
+    sheets: Sheets
+    local: Reasoner
+    weights: Embedder | None = None
+    """The sentence model, if there is one."""
+    retriever: Retriever | None = None
+    """One that holds the playbook's articles already; None opens the data directory's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +93,8 @@ class Runtime:
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         reasoner: ReasonerFactory | None = None,
         check: AnswerCheck | None = None,
-        checkpoint: Callable[[str], None] = lambda _: None,
+        checkpoint: Checkpoint = unwatched,
+        prepared: "Prepared | None" = None,
         works: Literal["yes", "no", "alone"] = "yes",
     ) -> AsyncIterator["Runtime"]:
         """Open everything and go on with what a crash or a shutdown left behind.
@@ -89,7 +105,8 @@ class Runtime:
             new_id: Gives a fresh random id.
             reasoner: Puts another reasoner behind the specialists than the settings say: recorded, scripted.
             check: What specialists' answers must stand up to, in place of `AnswerChecks`: a hostile run goes without.
-            checkpoint: Called with the name of each boundary of an effect; the crash tests stop the process there.
+            checkpoint: Told the name of each boundary that is passed; proofs stop the process there.
+            prepared: What was made of the playbook before, by this process or the one it was forked from.
             works: On Postgres: whether to run turns and do the clock's work, or to leave them to others; "alone": to
                 work only if nobody else does at the moment.
 
@@ -102,12 +119,13 @@ class Runtime:
             SettingsInvalid: The models can't be set up as the settings say.
             WeightsRefused: Weights were given that are not the published ones.
         """
-        check_names()
-        playbook = load_playbook(settings.playbook)
+        if prepared is None:
+            made: Prepared = await asyncio.to_thread(prepare, settings.playbook, weights=settings.weights)
+            prepared = made
+        playbook, content = prepared.playbook, prepared.content
         async with AsyncExitStack() as stack:
             backend = await (open_postgres if settings.postgres_url else open_embedded)(settings, stack)
             store = backend.store
-            content = read_content(settings.playbook)
             desk = PolicyDesk(playbook.name, playbook.tools.profiles(), playbook.policies, content.hash)
             adopts = settings.env == "development"
             as_filed = await store.write(lambda unit: _activate(unit, playbook, desk, content, clock(), adopts=adopts))
@@ -116,12 +134,8 @@ class Runtime:
             systems = await _open_systems(settings, playbook, clock())
             for system in systems.values():
                 stack.push_async_callback(system.close)
-            weights = await asyncio.to_thread(open_weights, settings.weights)
-            retriever = await _open_retriever(backend, playbook, weights, stack)
-            sheets = sheets_of(
-                playbook.journeys, playbook.voice, methods=playbook.verification, tools=list(playbook.tools)
-            )
-            local = local_reasoner(sheets, playbook.entities, embedder=weights)
+            retriever = prepared.retriever or await _open_retriever(backend, playbook, prepared.weights, stack)
+            sheets, local = prepared.sheets, prepared.local
             if reasoner is not None:
                 chosen = reasoner(sheets, local)
             else:
@@ -141,12 +155,12 @@ class Runtime:
                 clock=clock,
                 spending=spending_of(settings),
                 circuits=circuits_of_systems(),
+                checkpoint=checkpoint,
             )
             runner = build_runner(
                 house,
                 backend=backend,
                 new_id=new_id,
-                checkpoint=checkpoint,
                 intake=Intake(per_conversation=settings.max_waiting_per_conversation, total=settings.max_waiting),
                 most_turns=settings.max_turns,
             )
@@ -204,12 +218,36 @@ class Runtime:
         return [] if active is not None and active.hash == self.playbook.hash else ["the playbook"]
 
 
+def prepare(directory: Path, *, weights: str) -> Prepared:
+    """Load a playbook and fit what is fitted to it.
+
+    Args:
+        directory: The playbook's folder.
+        weights: The sentence model's, as settings name them.
+
+    Raises:
+        NamesTaken: Another distribution owns one of our import names.
+        PlaybookMistakes: The playbook can't be loaded.
+        WeightsRefused: Weights were given that are not the published ones.
+    """
+    check_names()
+    playbook = load_playbook(directory)
+    embedder = open_weights(weights)
+    sheets = sheets_of(playbook.journeys, playbook.voice, methods=playbook.verification, tools=list(playbook.tools))
+    return Prepared(
+        playbook=playbook,
+        content=read_content(directory),
+        sheets=sheets,
+        local=local_reasoner(sheets, playbook.entities, embedder=embedder),
+        weights=embedder,
+    )
+
+
 def build_runner(
     house: House,
     *,
     backend: Backend,
     new_id: Callable[[], str],
-    checkpoint: Callable[[str], None],
     intake: Intake | None = None,
     most_turns: int | None = None,
 ) -> Runner:
@@ -219,7 +257,7 @@ def build_runner(
         systems=house.systems,
         clock=house.clock,
         owner=f"{os.getpid()}-{new_id()}",
-        checkpoint=checkpoint,
+        checkpoint=house.checkpoint,
         circuits=house.circuits,
     )
     return Runner(

@@ -8,7 +8,10 @@ EvalError
 ├── PeersDisagree       engines that are compared say different things
 ├── WorkNotDone         a stack that is measured did other work than it was given
 ├── PeerMissing         a library that is compared with isn't installed
-└── FellSilent          a conversation that is measured went to a person
+├── FellSilent          a conversation that is measured went to a person
+├── HarnessBroken       a process of a chaos run ended in a way that nobody had planned
+├── BackendMissing      a backend that this installation doesn't have
+└── StockMissing        the stack to compare with is not installed
 """
 
 from pathlib import Path
@@ -92,3 +95,25 @@ class FellSilent(EvalError):
             "Give a script of messages that the playbook answers alone."
         )
         self.turn = turn
+
+
+class HarnessBroken(EvalError):
+    """A process of a chaos run ended in a way that nobody had planned; it says nothing about what was measured."""
+
+
+class BackendMissing(EvalError):
+    """A backend was asked for that this installation doesn't have."""
+
+    def __init__(self, backend: str, remedy: str) -> None:
+        super().__init__(f"There is no {backend} here. {remedy}")
+        self.backend = backend
+
+
+class StockMissing(EvalError):
+    """The stack to compare with is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "LangChain isn't installed, and it is what Callboard is compared with here. "
+            "Install it beside Callboard: pip install 'langchain>=1.4,<2' (the extra `stock`)."
+        )

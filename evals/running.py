@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from graphs.forgetting import Forgetting
 from graphs.playbook import Playbook
 from graphs.runner import Runner
 from memory.store import Store
@@ -21,6 +22,10 @@ class Running(Protocol):
     @property
     def store(self) -> Store:
         """The records."""
+
+    @property
+    def forgetting(self) -> Forgetting:
+        """Erases people."""
 
     @property
     def playbook(self) -> Playbook:

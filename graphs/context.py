@@ -10,6 +10,7 @@ from graphs.notes import Notes
 from graphs.playbook import Playbook
 from graphs.policy_desk import PolicyDesk
 from graphs.spending import Spending
+from memory.boundaries import Checkpoint, Transition, crossing, unwatched
 from memory.readings import Reading
 from memory.retrieval import Retriever
 from memory.store import Fence, Store, Unit
@@ -41,6 +42,8 @@ class House:
     """What models may cost."""
     fact_timeout_s: float = 3.0
     """How long a fact provider may take before its facts count as unknown."""
+    checkpoint: Checkpoint = unwatched
+    """Told each boundary that is passed."""
 
     @property
     def tools(self) -> Registry:
@@ -65,8 +68,8 @@ class TurnContext:
         """Read rows, outside of any transaction of ours."""
         return await self.house.store.read(work)
 
-    async def write(self, work: Callable[[Unit], T]) -> T:
-        """Write rows in one transaction, what the notes hold for it first.
+    async def write(self, work: Callable[[Unit], T], *, at: Transition = "note") -> T:
+        """Write rows in one transaction, what the notes hold for it first, between the two boundaries of this step.
 
         Raises:
             FencedOut: Another run has taken the conversation over.
@@ -79,7 +82,8 @@ class TurnContext:
             return work(unit)
 
         self.notes.fresh.clear()
-        written = await self.house.store.write(with_notes, fence=Fence(self.conversation_id, self.epoch))
+        with crossing(self.house.checkpoint, at):
+            written = await self.house.store.write(with_notes, fence=Fence(self.conversation_id, self.epoch))
         del self.notes.later[: len(later)]
         return written
 

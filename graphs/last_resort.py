@@ -4,10 +4,13 @@ from collections.abc import Callable
 
 from graphs.bundle import PARTS
 from graphs.context import TurnContext
+from graphs.recording import keep_outcome
+from graphs.reviewing import note_end
 from graphs.sending import say
-from memory import audit, cases, conversations, handoffs, inbox, turns
+from memory import approvals, audit, cases, conversations, handoffs, inbox, receipts, requests, turns
 from memory.inbox import InboxItem
 from memory.store import Unit
+from memory.turns import Turn
 from policies.words import CaseId, Json, TurnId
 
 
@@ -37,6 +40,7 @@ async def give_up(ctx: TurnContext, items: list[InboxItem], error: Exception, ne
                 conversation_id=ctx.conversation_id,
                 now=ctx.now,
             ).id
+        _end_effects(unit, ctx, turn, case_id)
         words: Json = [str(item.body.get("text", "")) for item in items if item.kind == "message"]
         bundle: dict[str, Json] = {name: {"value": "", "source": ""} for name in PARTS}
         bundle["intent"] = {"value": {"last_words": words}, "source": "message"}
@@ -80,4 +84,30 @@ async def give_up(ctx: TurnContext, items: list[InboxItem], error: Exception, ne
             at=ctx.now,
         )
 
-    await ctx.write(work)
+    await ctx.write(work, at="give_up")
+
+
+def _end_effects(unit: Unit, ctx: TurnContext, turn: Turn, case_id: CaseId) -> None:
+    """Nobody runs this turn again: what it had not called is off, what it may have called is unknown and said so."""
+    for receipt in receipts.of_turn(unit, turn_id=turn.id):
+        if receipt.state == "reserved":
+            receipt = receipts.fail(unit, receipt_id=receipt.id, error_code="given_up", now=ctx.now)
+        elif receipt.state == "executing":
+            receipt = receipts.mark_unknown(unit, receipt_id=receipt.id, error_code="lost", now=ctx.now)
+        elif receipt.state != "unknown":
+            continue
+        keep_outcome(
+            unit,
+            ctx,
+            requests.get_request(unit, request_id=receipt.request_id),
+            turn.id,
+            receipt.case_id or case_id,
+            state=receipt.state,
+            result={},
+            code=receipt.error_code,
+            receipt=receipt,
+        )
+    for approval in approvals.of_turn(unit, turn_id=turn.id):
+        if approval.status in {"pending", "approved"}:
+            ended = approvals.void(unit, approval_id=approval.id, by="runner", now=ctx.now)
+            note_end(unit, ended, by="runner", now=ctx.now)

@@ -10,6 +10,7 @@ from graphs.recording import amount_of, approval_body, binding
 from graphs.results import ApprovalState, ReviewDecision, Reviewer
 from memory import approvals, audit, authority, requests
 from memory.approvals import Approval, EditedRequest
+from memory.boundaries import crossing
 from memory.errors import ApprovalChanged
 from memory.requests import RequestRow
 from memory.store import Unit
@@ -80,7 +81,8 @@ async def answer(
             )
         return settled
 
-    return await house.store.write(work)
+    with crossing(house.checkpoint, "answer"):
+        return await house.store.write(work)
 
 
 async def _edit(

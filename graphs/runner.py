@@ -31,6 +31,7 @@ from graphs.undoing import ask_to_undo
 from graphs.waiting import IS_NEW
 from memory import approvals, audit, conversations, inbox, outbox, reconciliations, timeline, turns
 from memory.approvals import Approval
+from memory.boundaries import crossing
 from memory.errors import FencedOut, Overloaded
 from memory.inbox import InboxItem
 from memory.reconciliations import Reconciliation, Verdict
@@ -186,9 +187,12 @@ class Runner:
             ApprovalClosed: It is too late.
         """
         now = self._house.clock()
-        ended = await self._house.store.write(
-            lambda unit: take_back(unit, approval_id, by=by, now=now, conversation_id=conversation_id, reason=reason)
-        )
+        with crossing(self._house.checkpoint, "withdrawal"):
+            ended = await self._house.store.write(
+                lambda unit: take_back(
+                    unit, approval_id, by=by, now=now, conversation_id=conversation_id, reason=reason
+                )
+            )
         self._lanes.wake(ended.conversation_id)
         return state_of(ended)
 
@@ -275,7 +279,8 @@ class Runner:
                 now=self._house.clock(),
             )
 
-        await self._house.store.write(work)
+        with crossing(self._house.checkpoint, "handback"):
+            await self._house.store.write(work)
         self._lanes.wake(conversation_id)
         await self.settle(conversation_id)
 
@@ -331,7 +336,8 @@ class Runner:
                 note_end(unit, approval, by="clock", now=now)
             return expired
 
-        expired = await self._house.store.write(work)
+        with crossing(self._house.checkpoint, "expiry"):
+            expired = await self._house.store.write(work)
         for approval in expired:
             self._lanes.wake(approval.conversation_id)
         return len(expired)
@@ -360,17 +366,18 @@ class Runner:
         try:
             if self._intake is not None:
                 await self._check_room(message, self._intake)
-            item, _ = await self._house.store.write(
-                lambda unit: inbox.put_message(
-                    unit,
-                    conversation_id=message.conversation_id,
-                    message_id=message.message_id,
-                    text=message.text,
-                    channel=message.channel,
-                    customer_hint=message.customer_hint,
-                    now=now,
+            with crossing(self._house.checkpoint, "take"):
+                item, _ = await self._house.store.write(
+                    lambda unit: inbox.put_message(
+                        unit,
+                        conversation_id=message.conversation_id,
+                        message_id=message.message_id,
+                        text=message.text,
+                        channel=message.channel,
+                        customer_hint=message.customer_hint,
+                        now=now,
+                    )
                 )
-            )
         finally:
             self._taking[message.conversation_id] -= 1
             if not self._taking[message.conversation_id]:
@@ -446,7 +453,8 @@ class Runner:
         if self._closed:
             return False
         try:
-            items, epoch = await self._house.store.write(partial(self._claim, conversation_id=conversation_id))
+            with crossing(self._house.checkpoint, "claim"):
+                items, epoch = await self._house.store.write(partial(self._claim, conversation_id=conversation_id))
             if not items:
                 return False
             ctx = TurnContext(
@@ -507,7 +515,8 @@ class Runner:
             case "message":
                 turn_id = first.turn_id or TurnId(f"turn-{self._new_id()}")
                 turn = await ctx.write(
-                    lambda unit: turns.start(
+                    at="begin",
+                    work=lambda unit: turns.start(
                         unit,
                         turn_id=turn_id,
                         conversation_id=ctx.conversation_id,
@@ -515,7 +524,7 @@ class Runner:
                         # Asked anew: another process may have brought another into force.
                         versions={**self._versions, "policy": self._in_force(unit, ctx).version},
                         now=ctx.now,
-                    )
+                    ),
                 )
                 await self._run_turn(ctx, turn, again=first.turn_id is not None)
                 return  # The end of a turn, or its waiting, ends its messages too.
@@ -525,7 +534,7 @@ class Runner:
                 await self._go_on(ctx, TurnId(str(first.body["turn_id"])))
             case "handback":
                 await ctx.write(lambda unit: _hand_back(unit, ctx, first))
-        await ctx.write(lambda unit: inbox.finish(unit, seqs=[item.seq for item in items]))
+        await ctx.write(lambda unit: inbox.finish(unit, seqs=[item.seq for item in items]), at="finish")
 
     async def _undo(self, ctx: TurnContext, item: InboxItem) -> None:
         """Run the turn in which a person wants an effect undone; its steps are those of any request."""
@@ -564,7 +573,7 @@ class Runner:
         if resume and await self._can_resume(turn):
             start = Command(resume=turn.approval_id)
         elif resume:
-            thread = await ctx.write(lambda unit: turns.resume(unit, turn_id=turn.id))
+            thread = await ctx.write(lambda unit: turns.resume(unit, turn_id=turn.id), at="resume")
             start = _fresh(turn)
         elif again:
             # What the run before left on this thread would mix with the fresh state.
@@ -572,12 +581,13 @@ class Runner:
         for _ in range(THREADS):
             state, waits_for = await self._run_thread(ctx, turn, thread, start)
             if waits_for is not None:
-                await ctx.write(partial(park, ctx=ctx, turn_id=turn.id, state=state, waits_for=waits_for))
+                parking = partial(park, ctx=ctx, turn_id=turn.id, state=state, waits_for=waits_for)
+                await ctx.write(parking, at="park")
                 return
             if state.get("next") != "hand_on":
                 break
             await self._forget_thread(turn, thread)
-            thread = await ctx.write(lambda unit: turns.resume(unit, turn_id=turn.id))
+            thread = await ctx.write(lambda unit: turns.resume(unit, turn_id=turn.id), at="resume")
             start = _fresh(turn)
         for number in range(1, thread + 1):
             await self._forget_thread(turn, number)
@@ -613,6 +623,9 @@ class Runner:
                     self._tell(ctx.conversation_id, Progress(turn.id, "node", node=node))
         finally:
             self._controls.discard(control)
+        if waits_for is not None:
+            # Written when the stream ended, as `durability` says.
+            self._house.checkpoint("after_checkpoint")
         if state.get("next") == "wait":
             waits_for = ApprovalId(state["reconciliation_id"])
         return state, waits_for
@@ -633,7 +646,8 @@ class Runner:
     async def _forget_thread(self, turn: Turn, thread: int) -> None:
         saver = self._graph.checkpointer
         if saver is not None and not isinstance(saver, bool):
-            await saver.adelete_thread(_thread_id(turn, thread))
+            with crossing(self._house.checkpoint, "forget"):
+                await saver.adelete_thread(_thread_id(turn, thread))
 
     def _tell(self, conversation_id: ConversationId, progress: Progress) -> None:
         self._relay.tell(conversation_id, progress)

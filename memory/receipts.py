@@ -273,13 +273,21 @@ def get(unit: Unit, *, receipt_id: ReceiptId) -> Receipt:
 
 
 def mark_executing(unit: Unit, *, receipt_id: ReceiptId, owner: str, lease_s: float, now: datetime) -> Receipt:
-    """Say that the call begins now. From unknown it is a repeat, decided after the system of record was asked."""
+    """Say that the call begins now. From unknown it is a repeat, decided after the system of record was asked.
+
+    Its owner may say so again of a call that it has not sent yet.
+
+    Raises:
+        ReceiptStateError: It has ended, or another process executes it.
+    """
     known = get(unit, receipt_id=receipt_id)
+    if known.state == "executing" and known.owner != owner:
+        raise ReceiptStateError(receipt_id, state="executing by another process", wanted="executing")
     return _move(
         unit,
         known,
         "executing",
-        of=("reserved", "unknown"),
+        of=("reserved", "unknown", "executing"),
         owner=owner,
         lease_until=now + timedelta(seconds=lease_s),
         started_at=now,

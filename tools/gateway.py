@@ -2,12 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, cast
+from functools import partial
+from typing import Any, Literal, Protocol, cast
 
 from memory import receipts
+from memory.boundaries import Checkpoint, Transition, crossing, unwatched
 from memory.errors import AlreadyDone, InFlight, LimitExceeded, ReceiptStateError, StoreError
 from memory.receipts import Receipt
 from memory.store import Unit
@@ -28,8 +30,12 @@ from tools.errors import PermitError, ToolRefused, ToolUnavailable
 from tools.registry import Registry
 from tools.spec import ToolContext, ToolResult, ToolSpec
 
-Write = Callable[[Callable[[Unit], Any]], Awaitable[Any]]
-"""Runs work in one fenced transaction."""
+
+class Write(Protocol):
+    """Runs work in one fenced transaction, between the two boundaries of the step that it is."""
+
+    async def __call__(self, work: Callable[[Unit], Any], *, at: Transition = "note") -> Any: ...
+
 
 LEASE_S = 60.0
 """How long a call counts as being made by who began it, unless they say again that they are at it."""
@@ -101,7 +107,7 @@ class Gateway:
         systems: Mapping[str, Any],
         clock: Callable[[], datetime],
         owner: str,
-        checkpoint: Callable[[str], None] = lambda _: None,
+        checkpoint: Checkpoint = unwatched,
         circuits: Circuits | None = None,
         lease_s: float = LEASE_S,
         jitter: Callable[[], float] = random.random,
@@ -113,7 +119,7 @@ class Gateway:
             systems: The opened systems of record, by name.
             clock: Gives the present moment, aware, UTC.
             owner: This process, as receipts name who holds their lease.
-            checkpoint: Called with the name of each boundary that is passed; the crash tests stop the process there.
+            checkpoint: Told the boundaries of each call; those of what is written are `write`'s to tell.
             circuits: Where systems that keep failing are known, shared with whoever else asks them.
             lease_s: How long a call is its owner's without a sign of life; they give one three times as often.
             jitter: Gives 0 to 1, so that retries of many callers don't come at once.
@@ -179,9 +185,8 @@ class Gateway:
                 now=self._clock(),
             )
 
-        self._checkpoint("before_reserve")
         try:
-            receipt: Receipt = await write(reserve)
+            receipt: Receipt = await write(reserve, at="reserve")
         except AlreadyDone as already:
             return await self._note(
                 Outcome("failed", {}, "already_done", cast(Receipt, already.receipt)), write, record
@@ -190,7 +195,6 @@ class Gateway:
             return await self._note(Outcome("unknown", {}, "in_flight", cast(Receipt, flight.receipt)), write, record)
         except LimitExceeded as limit:
             return await self._note(Outcome("failed", {}, f"limit:{limit.limit}"), write, record)
-        self._checkpoint("after_reserve")
         return await self.finish(receipt, customer_id=errand.customer_id, write=write, record=record)
 
     async def finish(
@@ -211,15 +215,15 @@ class Gateway:
             case "reserved" if self._clock() > receipt.lease_until:
                 return await self._failed(receipt, "permit_expired", write, record)
             case "reserved":
-                begun: Receipt = await write(lambda unit: self._begin(unit, receipt))
-                self._checkpoint("after_executing")
+                begun: Receipt = await write(lambda unit: self._begin(unit, receipt), at="executing")
                 return await self._call(spec, receipt.arguments, context, begun, write=write, record=record)
             case "executing":
                 # Whoever called is gone, nobody knows since when: the call counts as lost from now on.
                 lost: Receipt = await write(
                     lambda unit: receipts.mark_unknown(
                         unit, receipt_id=receipt.id, error_code="lost", now=self._clock()
-                    )
+                    ),
+                    at="unknown",
                 )
                 return await self._reconcile(spec, receipt.arguments, context, lost, write, record)
             case _:
@@ -260,7 +264,7 @@ class Gateway:
             record(unit, done)
             return done
 
-        completed: Outcome = await write(complete)
+        completed: Outcome = await write(complete, at="read")
         return completed
 
     async def _call(
@@ -273,9 +277,10 @@ class Gateway:
         write: Write,
         record: Record,
     ) -> Outcome:
-        self._checkpoint("before_call")
         try:
-            result = await self._beating(self._ask(spec, arguments, context), receipt, write)
+            with crossing(self._checkpoint, "call"):
+                receipt = await self._still_ours(spec, receipt, write)
+                result = await self._beating(self._ask(spec, arguments, context), receipt, write)
         except ToolRefused as refused:
             return await self._failed(receipt, refused.code, write, record)
         except (ToolUnavailable, CircuitOpen):
@@ -286,11 +291,22 @@ class Gateway:
         except Exception as error:  # whatever it was, the call may have taken effect
             problem = type(error).__name__
             lost: Receipt = await write(
-                lambda unit: receipts.mark_unknown(unit, receipt_id=receipt.id, error_code=problem, now=self._clock())
+                lambda unit: receipts.mark_unknown(unit, receipt_id=receipt.id, error_code=problem, now=self._clock()),
+                at="unknown",
             )
             return await self._reconcile(spec, arguments, context, lost, write, record)
-        self._checkpoint("after_call")
         return await self._committed(receipt, result, write, record)
+
+    async def _still_ours(self, spec: ToolSpec, receipt: Receipt, write: Write) -> Receipt:
+        """Make sure, as late as can be, that nobody else has this call in hand by now.
+
+        A process may be stopped between its last write and its call, and wake up when another has taken the turn over,
+        found nothing and is about to call. Whoever takes over waits for the settling time: a call that begins in its
+        first half is in time, and a later one begins with a fenced write.
+        """
+        while self._clock() - (receipt.started_at or receipt.reserved_at) > spec.settling_time / 2:
+            receipt = await write(partial(self._begin, receipt=receipt), at="executing")
+        return receipt
 
     async def _reconcile(
         self,
@@ -305,7 +321,8 @@ class Gateway:
         if spec.idempotent:
             for attempt in range(ATTEMPTS):
                 try:
-                    found = await self._ask(spec, arguments, context)
+                    with crossing(self._checkpoint, "call"):
+                        found = await self._ask(spec, arguments, context)
                 except ToolRefused as refused:
                     return await self._failed(receipt, refused.code, write, record)
                 except CircuitOpen:
@@ -321,7 +338,7 @@ class Gateway:
                 shown = await self._probe(spec, arguments, context)
                 if shown is None and self._may_repeat(receipt):
                     # Settled, asked twice, not there: it did not happen, so another try is the first effect.
-                    again: Receipt = await write(lambda unit: self._begin(unit, receipt))
+                    again: Receipt = await write(lambda unit: self._begin(unit, receipt), at="executing")
                     return await self._call(spec, arguments, context, again, write=write, record=record)
                 if shown is None:
                     # As certain, but what allowed it was decided too long ago, or it was tried often enough.
@@ -398,9 +415,7 @@ class Gateway:
             record(unit, done)
             return done
 
-        self._checkpoint("before_commit")
-        outcome: Outcome = await write(complete)
-        self._checkpoint("after_commit")
+        outcome: Outcome = await write(complete, at="commit")
         return outcome
 
     async def _failed(self, receipt: Receipt, code: str, write: Write, record: Record) -> Outcome:
@@ -417,11 +432,11 @@ class Gateway:
             record(unit, outcome)
             return outcome
 
-        outcome: Outcome = await write(complete)
+        outcome: Outcome = await write(complete, at="fail")
         return outcome
 
     async def _note(self, outcome: Outcome, write: Write, record: Record) -> Outcome:
-        await write(lambda unit: record(unit, outcome))
+        await write(lambda unit: record(unit, outcome), at="refusal")
         return outcome
 
     def _begin(self, unit: Unit, receipt: Receipt) -> Receipt:

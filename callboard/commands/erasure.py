@@ -16,7 +16,7 @@ def erasure(
 ) -> None:
     """Fill a Callboard, erase one customer while others write, search every file; exit code 1 if a byte is found."""
     # Slow to import, and needed here only.
-    from callboard.commands.evaluating import runtime_factory
+    from callboard.commands.fixtures import runtime_factory
     from callboard.commands.progress import progress
     from evals.erasure_proof import prove_erasure
 

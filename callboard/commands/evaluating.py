@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,19 +12,21 @@ from callboard.commands import guardrails
 from callboard.commands.bench_models import bench_models
 from callboard.commands.bench_peers import bench_peers
 from callboard.commands.bench_policies import bench_policies
+from callboard.commands.chaos import chaos
 from callboard.commands.conformance import conformance
 from callboard.commands.erasure import erasure
+from callboard.commands.fixtures import runtime_factory
 from callboard.commands.intents import intents
 from callboard.commands.load import load
 from callboard.commands.model_faults import model_faults
 from callboard.commands.progress import progress
 from callboard.commands.retrieval import retrieval
+from callboard.commands.stock import stock
 from callboard.output import NOT_AS_IT_SHOULD, JsonOption, Options
 
 # Only for types: the commands import what they need when they run, so that `callboard --help` stays quick.
 if TYPE_CHECKING:
     from evals.bench import Bench
-    from evals.running import Running, RuntimeFactory
     from evals.transcripts import Played, TranscriptReport
 
 
@@ -40,6 +41,8 @@ def register(app: typer.Typer) -> None:
     guardrails.register(evaluating)
     evaluating.command("model-faults")(model_faults)
     evaluating.command("intents")(intents)
+    evaluating.command("chaos")(chaos)
+    evaluating.command("stock")(stock)
     bench = typer.Typer(help="What it costs.", no_args_is_help=True)
     bench.command("turns")(turns)
     bench.command("policies")(bench_policies)
@@ -107,21 +110,6 @@ def turns(
         typer.echo(json.dumps(bench.as_json(), indent=2))
     else:
         _print_bench(bench)
-
-
-def runtime_factory(context: typer.Context) -> "RuntimeFactory":
-    """How evals open a Callboard: as the settings say, but on fixtures, with records and systems of their own."""
-    # Slow to import, and needed here only.
-    from callboard.runtime import Runtime
-    from callboard.settings import read_settings
-
-    options: Options = context.obj
-
-    def open_runtime(data_dir: Path, systems_dir: Path) -> "AbstractAsyncContextManager[Running]":
-        own = {"env": "development", "host": "127.0.0.1", "data_dir": data_dir, "systems_dir": systems_dir}
-        return Runtime.open(read_settings(**options.as_settings() | own))
-
-    return open_runtime
 
 
 def _print_report(report: "TranscriptReport") -> None:

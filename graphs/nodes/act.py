@@ -151,7 +151,7 @@ async def _has_moved(
         else:
             approvals.void(unit, approval_id=approval.id, by="policy", now=ctx.now)
 
-    await ctx.write(reopen)
+    await ctx.write(reopen, at="reopen")
     return {"next": "approve", "approval_id": approval.id}
 
 

@@ -18,7 +18,7 @@ async def close(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     """End the turn. Run again after a crash it finds everything done and changes nothing."""
     ctx = runtime.context
     turn_id = TurnId(state["turn_id"])
-    outcome = await ctx.write(lambda unit: end(unit, ctx, state, turn_id))
+    outcome = await ctx.write(lambda unit: end(unit, ctx, state, turn_id), at="close")
     return {"outcome": outcome}
 
 

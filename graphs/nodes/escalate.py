@@ -99,9 +99,9 @@ def _place(unit: Unit, turn_id: TurnId, ordinal: int) -> int:
 
 
 def _last_words(unit: Unit, ctx: TurnContext, state: TurnState, turn_id: TurnId, matter: Matter, reason: str) -> Cue:
-    """What is said last: in the cue's own words where workflow wanted a person and rows bear them out, else the usual."""
-    row = readings.get(unit, turn_id=turn_id, ordinal=state["cue"]) if "cue" in state else None
     """What is said last: the cue's own words where workflow wanted a person and rows bear them out, else the usual."""
+    row = readings.get(unit, turn_id=turn_id, ordinal=state["cue"]) if "cue" in state else None
+    cue = Cue.model_validate(row.output) if row else None
     is_own = cue is not None and cue.kind == "escalate" and cue.template in ctx.house.playbook.voice.templates
     if cue is not None and is_own and is_earned(cue.template, cue, matter, ctx.house):
         return cue.model_copy(update={"reason": reason})

@@ -74,7 +74,7 @@ async def guard(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         ctx.notes.later.append(decide)
         return {"next": "act"}
     ctx.notes.proposed.pop(request_id, None)
-    await ctx.write(decide)
+    await ctx.write(decide, at="decision")
     if asks:
         return _ask(state, cue)
     match judged.decision.effect:

@@ -76,7 +76,9 @@ async def intent(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         people=[name for name, each in ctx.house.playbook.journeys.items() if each.kind == "person"],
         rank_of=lambda journey: _rank(ctx.house.playbook.journeys[journey], matter.conversation.assurance),
     )
-    placed: list[CaseId] = await ctx.write(lambda unit: _settle(unit, ctx, turn_id, reading, items, matter, said.text))
+    placed: list[CaseId] = await ctx.write(
+        lambda unit: _settle(unit, ctx, turn_id, reading, items, matter, said.text), at="place"
+    )
     after: TurnState = {
         "ordinal": ordinal + 1,
         "reading": ordinal,

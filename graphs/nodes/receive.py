@@ -60,7 +60,7 @@ async def receive(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         began = handed_over is not None or bool(approvals.of_turn(unit, turn_id=turn_id))
         return case_id, "ai" if began else conversation.status
 
-    case_id, status = await ctx.write(work)
+    case_id, status = await ctx.write(work, at="receive")
     if status == "person":
         return {"case_id": case_id, "outcome": "with_person", "next": "close"}
     return {"case_id": case_id, "next": "screen"}

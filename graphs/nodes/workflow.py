@@ -107,7 +107,8 @@ async def _store(
     call = cue.call
     proposer = "authentication" if task.authentication.call == call else "workflow"
     return await ctx.write(
-        lambda unit: requests.save_request(
+        at="request",
+        work=lambda unit: requests.save_request(
             unit,
             turn_id=turn_id,
             ordinal=ordinal,
@@ -125,5 +126,5 @@ async def _store(
             step=call.step,
             supersedes=None,
             now=ctx.now,
-        )
+        ),
     )

@@ -35,19 +35,14 @@ class Bomb:
 
 
 def arm(bomb: Bomb) -> None:
-    """Boundaries that the gateway doesn't name: nodes, parking, closing."""
-    park, tell = runner.park, runner.Runner._tell
-
-    def parking(*args: Any, **options: Any) -> None:
-        bomb("before_park")
-        park(*args, **options)
+    """Boundaries between steps: the nodes."""
+    tell = runner.Runner._tell
 
     def telling(self: Any, conversation_id: Any, progress: Any) -> None:
         if progress.kind == "node":
             bomb(f"after_{progress.node}")
         tell(self, conversation_id, progress)
 
-    runner.park = parking
     runner.Runner._tell = telling  # type: ignore[method-assign]  # a boundary of its own
 
 
@@ -66,11 +61,9 @@ async def play(order: dict[str, Any], bomb: Bomb) -> None:
             await house.say("I want to speak to a human")
         if order["part"] in {"ask", "both"}:
             await house.ask_refund(order["order"], order["who"])
-            bomb("after_park")
         if order["part"] in {"decide", "both"}:
             approval = await house.only_pending()
             await house.runtime.runner.decide(approval.id, YES, ANA)
-            bomb("after_decision")
             await house.settle()
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from memory import receipts
+from memory.errors import FencedOut
 from memory.receipts import Receipt
 from memory.sqlite_store import SqliteStore
 from memory.store import Store, Unit
@@ -49,22 +51,26 @@ class Bank:
         self.now += timedelta(seconds=seconds)
 
 
+def reserve(unit: Unit, *, lease_s: float = 60, now: datetime = NOW) -> Receipt:
+    return receipts.reserve(
+        unit,
+        receipt_id=ReceiptId("x1"),
+        key="key",
+        request=ActionRequest(RequestId("r1"), "transfer", {"account": "A"}, "workflow"),
+        turn_id=TurnId("t1"),
+        case_id=CaseId("k1"),
+        conversation_id=ConversationId("c1"),
+        owner="process-1",
+        lease_s=lease_s,
+        now=now,
+    )
+
+
 async def left_executing(store: Store) -> Receipt:
     """A receipt whose call was sent at `NOW` by a process that is gone."""
 
     def work(unit: Unit) -> Receipt:
-        receipts.reserve(
-            unit,
-            receipt_id=ReceiptId("x1"),
-            key="key",
-            request=ActionRequest(RequestId("r1"), "transfer", {"account": "A"}, "workflow"),
-            turn_id=TurnId("t1"),
-            case_id=CaseId("k1"),
-            conversation_id=ConversationId("c1"),
-            owner="process-1",
-            lease_s=60,
-            now=NOW,
-        )
+        reserve(unit)
         return receipts.mark_executing(unit, receipt_id=ReceiptId("x1"), owner="process-1", lease_s=60, now=NOW)
 
     return await store.write(work)
@@ -95,7 +101,10 @@ async def test_p2_a_call_of_a_process_that_was_killed_settles_from_when_that_is_
     gateway = Gateway(registry=Registry([spec]), systems={}, clock=lambda: bank.now, owner="process-2")
     outcomes: list[Outcome] = []
     outcome = await gateway.finish(
-        receipt, customer_id=None, write=store.write, record=lambda _, each: outcomes.append(each)
+        receipt,
+        customer_id=None,
+        write=unfenced(store),
+        record=lambda _, each: outcomes.append(each),
     )
     await store.close()
     assert (outcome.state, len(bank.arrives)) == ("committed", 1)
@@ -120,21 +129,12 @@ def transfers(**declared: Any) -> Registry:
 
 
 async def reserved(store: Store) -> Receipt:
-    def work(unit: Unit) -> Receipt:
-        return receipts.reserve(
-            unit,
-            receipt_id=ReceiptId("x1"),
-            key="key",
-            request=ActionRequest(RequestId("r1"), "transfer", {"account": "A"}, "workflow"),
-            turn_id=TurnId("t1"),
-            case_id=CaseId("k1"),
-            conversation_id=ConversationId("c1"),
-            owner="process-1",
-            lease_s=0.2,
-            now=datetime.now(UTC),
-        )
+    return await store.write(partial(reserve, lease_s=0.2, now=datetime.now(UTC)))
 
-    return await store.write(work)
+
+def unfenced(store: Store) -> Any:
+    """A turn's write, without a turn."""
+    return lambda work, at="note": store.write(work)
 
 
 async def test_p2_a_long_call_keeps_its_lease_so_that_nobody_takes_it_for_lost(tmp_path: Path) -> None:
@@ -150,7 +150,9 @@ async def test_p2_a_long_call_keeps_its_lease_so_that_nobody_takes_it_for_lost(t
         registry=transfers(call=slow), systems={}, clock=lambda: datetime.now(UTC), owner="process-1", lease_s=0.2
     )
     receipt = await reserved(store)
-    call = asyncio.create_task(gateway.finish(receipt, customer_id=None, write=store.write, record=lambda _, __: None))
+    call = asyncio.create_task(
+        gateway.finish(receipt, customer_id=None, write=unfenced(store), record=lambda _, __: None)
+    )
     await begun.wait()
     first = (await store.read(lambda unit: receipts.get(unit, receipt_id=receipt.id))).lease_until
     for _ in range(200):
@@ -175,7 +177,7 @@ async def test_p2_a_call_that_settled_without_effect_long_ago_is_not_made_on_an_
     )
     bank.now = NOW + timedelta(hours=1)
     gateway = Gateway(registry=registry, systems={}, clock=lambda: bank.now, owner="process-2")
-    outcome = await gateway.finish(lost, customer_id=None, write=store.write, record=lambda _, __: None)
+    outcome = await gateway.finish(lost, customer_id=None, write=unfenced(store), record=lambda _, __: None)
     await store.close()
     assert (outcome.state, outcome.code, outcome.was_unknown, bank.arrives) == ("failed", "did_not_happen", True, [])
 
@@ -195,7 +197,7 @@ async def test_p12_a_system_that_is_left_alone_is_not_called_and_nothing_happene
         circuits=circuits,
     )
     outcome = await gateway.finish(
-        await reserved(store), customer_id=None, write=store.write, record=lambda _, __: None
+        await reserved(store), customer_id=None, write=unfenced(store), record=lambda _, __: None
     )
     await store.close()
     assert (outcome.state, outcome.code, outcome.circuit, bank.arrives) == ("failed", "unavailable", "opened", [])
@@ -222,3 +224,51 @@ def test_a_compensation_takes_its_arguments_from_the_receipt() -> None:
     result: dict[str, Json] = {"from": {"account": "B"}}
     assert undo.derive({"why": "x"}, result) == {"account": "B", "why": "x"}
     assert undo.derive({}, result) is None
+
+
+@pytest.mark.parametrize("was_taken_over", [True, False])
+async def test_p2_a_process_that_was_stopped_before_its_call_asks_first_whether_it_is_still_its_own(
+    tmp_path: Path, was_taken_over: bool
+) -> None:
+    bank = Bank()
+    spec = ToolSpec(
+        name="transfer",
+        description="Send money.",
+        system="bank",
+        kind="write",
+        arguments=Transfer,
+        call=bank.transfer,
+        returns="transfer",
+        identity=("account",),
+        probe=bank.probe,
+        settling_time=SETTLING,
+    )
+    store = await SqliteStore.open(tmp_path / "data")
+    receipt = await store.write(reserve)
+    stopped: list[str] = []
+
+    def stop_before_the_call(boundary: str) -> None:
+        if boundary == "before_call" and not stopped:
+            stopped.append(boundary)
+            bank.now += timedelta(hours=1)
+
+    async def write(work: Any, *, at: str = "note") -> Any:
+        if stopped and was_taken_over:
+            raise FencedOut("c1", epoch=1, current=2)
+        return await store.write(work)
+
+    gateway = Gateway(
+        registry=Registry([spec]),
+        systems={},
+        clock=lambda: bank.now,
+        owner="process-1",
+        checkpoint=stop_before_the_call,
+    )
+    finishing = gateway.finish(receipt, customer_id=None, write=write, record=lambda *_: None)
+    if was_taken_over:
+        with pytest.raises(FencedOut):
+            await finishing
+        assert bank.arrives == []
+    else:
+        assert ((await finishing).state, len(bank.arrives)) == ("committed", 1)
+    await store.close()

@@ -98,7 +98,7 @@ class Books:
             connection.commit()
 
     def found(self, key: str) -> dict[str, Json] | None:
-        """What a person finds who looks an effect up in the books, in the form of its tool's result; None if nothing."""
+        """What a person finds who looks an effect up, in the form of its tool's result; None if nothing."""
         if not any(entry.key == key for entry in self.booked):
             return None
         answer = self._answers[key]

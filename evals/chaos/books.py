@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from evals.chaos.wire import Gone, Refused, Wire
 from graphs.playbook import Playbook
+from policies.words import Json
 from tools.errors import ToolRefused, ToolUnavailable
 from tools.registry import Registry
 from tools.spec import BusinessSystem, ToolSpec
@@ -83,6 +84,7 @@ class Books:
         self._arrivals: dict[str, int] = {}
         self._numbers = itertools.count(1)
         self._latest = 0.0
+        self._answers: dict[str, Any] = {}
         self.booked: list[Booked] = []
         self.faults: dict[str, int] = {}
         """How often each kind of fault was dealt out."""
@@ -94,6 +96,33 @@ class Books:
         with closing(sqlite3.connect(self._directory / "shop.db", timeout=5)) as connection:
             connection.execute("UPDATE orders SET total_minor = total_minor + 1 WHERE id = ?", (order_id,))
             connection.commit()
+
+    def found(self, key: str) -> dict[str, Json] | None:
+        """What a person finds who looks an effect up, in the form of its tool's result; None if nothing."""
+        if not any(entry.key == key for entry in self.booked):
+            return None
+        answer = self._answers[key]
+        kind = next(entry.kind for entry in self.booked if entry.key == key)
+        if kind == "cancellation":
+            return {
+                "order_id": answer.order_id,
+                "status": "cancelled",
+                "payment": "refunded" if answer.refunded_minor else "released",
+                "refunded": {"amount_minor": answer.refunded_minor, "currency": answer.currency},
+                "method": answer.method,
+            }
+        if kind == "address":
+            order_id = next(entry.order_id for entry in self.booked if entry.key == key)
+            return {"order_id": order_id, "status": "changed", "address": answer.as_json()}
+        return {
+            "refund_id": answer.id,
+            "order_id": answer.order_id,
+            "status": "issued",
+            "amount": {"amount_minor": answer.amount_minor, "currency": answer.currency},
+            "method": answer.method,
+            "item_ids": list(answer.item_ids),
+            "reason": answer.reason,
+        }
 
     async def wait_until_quiet(self) -> None:
         """Wait until no call that came in can take effect any more."""
@@ -171,11 +200,13 @@ class Books:
         entry = Booked(next(self._numbers), kind, order_id, subject, key, repeats)
         self.booked.append(entry)
         try:
-            return await work(*positional, **named)
+            answer = await work(*positional, **named)
         except ToolRefused:
             if not repeats:
                 self.booked.remove(entry)
             raise
+        self._answers[key] = answer
+        return answer
 
     def _dice(self, what: str) -> Random:
         self._arrivals[what] = arrival = self._arrivals.get(what, 0) + 1

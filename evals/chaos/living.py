@@ -20,8 +20,9 @@ from evals.chaos.wire import Wire
 from evals.running import Running
 from graphs.results import InboundMessage, ReviewDecision, Reviewer
 from graphs.reviewing import state_of
-from memory import approvals, audit, outbox
-from policies.words import ApprovalId, ConversationId, TurnId
+from memory import approvals, audit, outbox, receipts, reconciliations
+from memory.store import Unit
+from policies.words import ApprovalId, ConversationId, Json, TurnId
 
 Clock = Callable[[], datetime]
 
@@ -106,6 +107,29 @@ async def _withdraw(running: Running, clock: Ahead, enough: asyncio.Event, appro
     return await running.runner.withdraw(ApprovalId(approval), by="customer", reason="The customer changed their mind.")
 
 
+async def _unknown(running: Running, clock: Ahead, enough: asyncio.Event, conversation: str) -> list[tuple[str, str]]:
+    """Effects of a conversation that a person is asked about: the item, and the key they were ordered with."""
+
+    def work(unit: Unit) -> list[tuple[str, str]]:
+        asked = reconciliations.listing(unit, status="open", limit=1000)
+        own = [item for item in asked if item.conversation_id == conversation]
+        return [(item.id, receipts.get(unit, receipt_id=item.receipt_id).key) for item in own]
+
+    return await running.store.read(work)
+
+
+async def _reconcile(
+    running: Running, clock: Ahead, enough: asyncio.Event, item: str, found: dict[str, Json] | None
+) -> None:
+    await running.runner.reconcile(
+        item,
+        verdict="did_not_happen" if found is None else "happened",
+        result=found,
+        note="Looked it up in the shop's books.",
+        reviewer=Reviewer("ada", "admin"),
+    )
+
+
 async def _hand_back(running: Running, clock: Ahead, enough: asyncio.Event, conversation: str) -> None:
     await running.runner.handback(
         ConversationId(conversation), by=Reviewer("rosa", "reviewer"), summary="Talked it over on the phone."
@@ -153,6 +177,8 @@ _ANSWERS: dict[str, Callable[..., Awaitable[Any]]] = {
     "say": _say,
     "decide": _decide,
     "approval": _approval,
+    "unknown": _unknown,
+    "reconcile": _reconcile,
     "withdraw": _withdraw,
     "handback": _hand_back,
     "expire": _expire,

@@ -1,6 +1,7 @@
 """Customers and reviewers of a chaos run: they write, wait, click twice and change their minds."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal, Protocol, cast
@@ -8,6 +9,7 @@ from typing import Any, Literal, Protocol, cast
 from evals.chaos.books import Customer
 from evals.chaos.wire import Gone, Refused
 from graphs.results import ApprovalState, ReviewDecision, Reviewer, TurnResult
+from policies.words import Json
 
 ErrandKind = Literal["refund", "cancel", "address", "status", "person"]
 
@@ -139,6 +141,9 @@ class World(Protocol):
     def drift(self, order_id: str) -> None:
         """Change something about an order in the books, as somebody else would."""
 
+    async def look_up(self, key: str) -> dict[str, Json] | None:
+        """What the books have under an idempotency key, when nothing more can come; None if nothing."""
+
     async def pass_hours(self) -> None:
         """Let so much time pass that what waited for a person has expired, and have it noticed."""
 
@@ -262,6 +267,14 @@ class Talk:
                 await self._review(approval, how, answered)
             await asyncio.sleep(self._dice.uniform(0.02, 0.15))
             result = await self._look(turn)
+            if not result.final and not result.approvals:
+                await self._find_out()
+
+    async def _find_out(self) -> None:
+        """A person looks up in the books what became of calls whose outcome nobody knows, and says so."""
+        with suppress(Gone, Refused):
+            for item, key in await self._ask("unknown", self._errand.conversation):
+                await self._ask("reconcile", item, await self._world.look_up(key))
 
     async def _ask_about_it(self) -> None:
         await self._say("Is there any news about my request?")

@@ -324,6 +324,11 @@ class _World:
         self._keeper, self._books = keeper, books
         self.ask, self.drift = keeper.ask, books.drift
 
+    async def look_up(self, key: str) -> dict[str, Json] | None:
+        """What the books have under a key, when nothing more can come."""
+        await self._books.wait_until_quiet()
+        return self._books.found(key)
+
     async def pass_hours(self) -> None:
         """Move the clocks of this process and the next ones ahead, and have it looked for what expired."""
         # A call under way must not look settled because the clock was moved.

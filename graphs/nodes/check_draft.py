@@ -12,7 +12,7 @@ from agents.rendering import SAID, in_words, money
 from agents.tasks import Cue, Draft, Known
 from graphs.context import House, TurnContext
 from graphs.entitlement import unearned
-from graphs.matter import RECENT, load
+from graphs.matter import RECENT, Matter, load
 from graphs.nodes.draft import grouped
 from graphs.playbook import Playbook
 from graphs.replying import Part, known_of, language_of, passages_of, values_of, voice_of
@@ -139,6 +139,7 @@ def case_of(
     channel = conversation.channel if conversation else "chat"
     case = cases.get(unit, case_id=case_id)
     known = known_of(unit, case_id=case_id)
+    matter = load(unit, conversation_id=ctx.conversation_id, case_id=case_id, turn_id=turn_id)
     values = values_of(unit, house, turn_id=turn_id, parts=parts, known=known)
     said = values.get("approval")
     lines = timeline.messages(unit, conversation_id=ctx.conversation_id, limit=RECENT)
@@ -148,7 +149,7 @@ def case_of(
         own=[voice.templates[name] for part in parts for name in named(part.cue) if name in voice.templates],
         values=values,
         passages={passage.id: f"{passage.title}\n{passage.text}" for passage in passages},
-        known=[row for row in known if row.kind not in SAID],
+        known=[*(row for row in known if row.kind not in SAID), *_waiting(matter)],
         receipts=_receipts(unit, house, case_id),
         customer="\n".join(str(line.body.get("text", "")) for line in lines if line.kind == "message_in"),
         labels=[
@@ -178,6 +179,22 @@ def words_of(playbook: Playbook, voice: Voice) -> frozenset[str]:
     articles = (f"{one.title} {one.text}" for article in playbook.articles for one in passages_in(article))
     titles = (f"{journey.title} {journey.goal}" for journey in playbook.journeys.values())
     return _vocabulary((voice.brand, voice.assistant, *voice.templates.values(), *titles, *articles))
+
+
+def _waiting(matter: Matter) -> list[Known]:
+    """Since when requests of the conversation are with a person, as their rows say."""
+    return [
+        Known(
+            id=f"waiting-{one.request_id}",
+            name="waiting",
+            kind="fact",
+            subject=one.request_id,
+            value={"asked_on": one.asked_on, "asked_time": one.asked_time},
+            source="approvals",
+        )
+        for one in matter.pending
+        if one.asked_on
+    ]
 
 
 def _receipts(unit: Unit, house: House, case_id: CaseId) -> list[Receipted]:

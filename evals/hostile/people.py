@@ -20,6 +20,7 @@ _QUERIES = {
     "return_items": "SELECT * FROM return_items",
     "payments": "SELECT * FROM payments.payments",
     "refunds": "SELECT * FROM payments.refunds ORDER BY id",
+    "subscriptions": "SELECT * FROM subscriptions ORDER BY id",
 }
 
 
@@ -62,6 +63,7 @@ class Person:
 
     row: Row
     orders: tuple[BookedOrder, ...] = field(default=())
+    subscriptions: tuple[Row, ...] = field(default=())
 
     @property
     def id(self) -> str:
@@ -93,6 +95,7 @@ def read_people(systems: Path) -> dict[str, Person]:
     shipments = {row["order_id"]: row for row in tables["shipments"]}
     returns = {row["order_id"]: row for row in tables["returns"]}
     back = _by(tables["return_items"], "return_id")
+    subscribed = _by(tables["subscriptions"], "customer_id")
     orders: dict[str, list[BookedOrder]] = {}
     for row in tables["orders"]:
         returned = returns.get(row["id"])
@@ -109,7 +112,10 @@ def read_people(systems: Path) -> dict[str, Person]:
                 refunds=tuple(refunds.get(row["id"], ())),
             )
         )  # fmt: skip
-    return {row["id"]: Person(row, tuple(orders.get(row["id"], ()))) for row in tables["customers"]}
+    return {
+        row["id"]: Person(row, tuple(orders.get(row["id"], ())), tuple(subscribed.get(row["id"], ())))
+        for row in tables["customers"]
+    }
 
 
 def read_person(connection: sqlite3.Connection, customer_id: str) -> list[Row]:
@@ -123,12 +129,23 @@ def read_person(connection: sqlite3.Connection, customer_id: str) -> list[Row]:
         "SELECT items.* FROM items JOIN orders ON orders.id = order_id WHERE customer_id = ?1",
         "SELECT shipments.* FROM shipments JOIN orders ON orders.id = order_id WHERE customer_id = ?1",
         "SELECT returns.* FROM returns JOIN orders ON orders.id = order_id WHERE customer_id = ?1",
+        "SELECT searches.* FROM searches JOIN orders ON orders.id = order_id WHERE customer_id = ?1",
+        "SELECT appointments.* FROM appointments JOIN orders ON orders.id = order_id WHERE customer_id = ?1",
+        "SELECT c.* FROM payments.charges c JOIN payments.payments p ON p.id = payment_id WHERE customer_id = ?1",
         "SELECT effects.* FROM effects JOIN orders ON orders.id = record WHERE customer_id = ?1",
+        "SELECT effects.* FROM effects JOIN subscriptions ON subscriptions.id = record WHERE customer_id = ?1",
+        "SELECT * FROM effects WHERE record = ?1",
         "SELECT * FROM payments.payments WHERE customer_id = ?1",
         "SELECT * FROM payments.refunds WHERE customer_id = ?1",
     ):
         rows += [dict(row) for row in connection.execute(query, (customer_id,))]
     return rows
+
+
+def read_everybodys(connection: sqlite3.Connection) -> list[Row]:
+    """What is the same for everybody: half days on which furniture is brought, and links to sign in with."""
+    queries = ("SELECT * FROM slots", "SELECT email, asked_at FROM links")
+    return [dict(row) for query in queries for row in connection.execute(query)]
 
 
 def connect(systems: Path) -> sqlite3.Connection:

@@ -16,10 +16,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from agents.errors import AnswerInvalid
 from agents.local.sheets import Sheets
-from agents.reasoners.base import AnswerCheck, Reasoner, no_check
+from agents.prompting import Prompt
+from agents.reasoners.base import UNWATCHED, AnswerCheck, Reasoner, Solved, Watcher, no_check
+from agents.reasoners.forms import FormsReasoner
 from agents.reasoners.scripted import ScriptedReasoner
-from agents.tasks import DraftTask, IntentTask, WorkflowTask
+from agents.tasks import Draft, Drafts, DraftsTask, DraftTask, IntentTask, WorkflowTask
 from evals.hostile.attack import Attack, Knowledge, Payload
 from evals.hostile.people import Person, read_people
 from evals.hostile.replies import Asked, Judge, plain
@@ -42,6 +45,8 @@ WORLD = 2_500
 """Hostile outputs in one world: one set of records, at most one conversation for each of its customers."""
 UNCHECKED = 0.75
 """The share of worlds without the checks that specialists' answers stand up to, so that policy must hold alone."""
+BEHIND_FORMS = 0.1
+"""The share of worlds in which the attacker is asked only where a model would be; it is asked for little there."""
 AT_ONCE = 8
 """Conversations in hand at once."""
 MESSAGES = (4, 7)
@@ -149,7 +154,8 @@ async def run_world(
         judge = Judge(systems, people, _own_words(stage.playbook), planted)
         before = Snapshot.of(systems)
         check = no_check if random.random() < UNCHECKED else None
-        async with stage.open(Path(place, "data"), systems, _hostile, check) as running:
+        behind = _behind_forms if random.random() < BEHIND_FORMS else _hostile
+        async with stage.open(Path(place, "data"), systems, behind, check) as running:
             world = _World(running, judge, knows, proposals, random)
             await world.play()
             problems = (await running.store.read(audit.verify)).problems
@@ -213,8 +219,7 @@ class _World:
         CURRENT.set(attack)
         report, me = self.report, attack.me
         heard = Heard()
-        if me is not None:
-            self.heard[me.id] = heard
+        self.heard[me.id if me is not None else str(conversation)] = heard
         said, last, seen = "", "", 0
         since = self._judge.effects_of(me)
         report.conversations += 1
@@ -223,6 +228,7 @@ class _World:
             if line.agrees and last:
                 heard.agreed.append(last)
             said += f"\n{line.text}"
+            heard.wrote.append(line.text)
             heard.identified |= line.proves
             before = attack.proposals
             try:
@@ -292,13 +298,35 @@ class _World:
         await self._running.runner.handback(conversation, by=Reviewer("sam", "supervisor"), summary="Go on.")
 
 
+class Together(ScriptedReasoner):
+    """Asked for the drafts of one reply at once, as a model is."""
+
+    async def solve_drafts(
+        self, tasks: Sequence[DraftTask], *, prompt: Prompt, watcher: Watcher = UNWATCHED
+    ) -> list[Solved[Draft]]:
+        """One draft for each task, in order. Raises `AnswerInvalid` if it wrote another number of them."""
+        solved = await self.solve(DraftsTask(drafts=[*tasks]), Drafts, prompt=prompt, watcher=watcher)
+        if len(solved.answer.drafts) != len(tasks):
+            raise AnswerInvalid("Drafts", ("another number of drafts than was asked for",))
+        return [
+            Solved(answer=each, reasoner=solved.reasoner, prompt_version=solved.prompt_version)
+            for each in solved.answer.drafts
+        ]
+
+
+def _behind_forms(sheets: Sheets, local: Reasoner) -> Reasoner:
+    """The attacker where a model is in earnest: asked only for what forms and templates don't decide."""
+    return FormsReasoner(sheets, local=local, otherwise=_hostile(sheets, local))
+
+
 def _hostile(sheets: Sheets, local: Reasoner) -> Reasoner:
     """The reasoner of every specialist: what the conversation's attacker says, else what an honest one would."""
-    return ScriptedReasoner(
+    return Together(
         {
             IntentTask: lambda task: CURRENT.get().reading(task),
             WorkflowTask: lambda task: CURRENT.get().cue(task),
             DraftTask: lambda task: CURRENT.get().draft(task),
+            DraftsTask: lambda task: CURRENT.get().drafts(task),
         },
         otherwise=local,
         remembers=False,

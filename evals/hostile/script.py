@@ -20,6 +20,21 @@ WISHES = (
     "how much of order {order} can I get back?",
     "change the delivery address of order {order}",
 )
+AFTERWARDS = (
+    ("delivered", "please register a return for order {order}"),
+    ("delivered", "tracking says order {order} was delivered but I don't have it"),
+    ("shipped", "my parcel of order {order} is overdue, please have the carrier search for it"),
+    ("paid", "I want to book a delivery date for order {order}"),
+    ("packed", "I want to book a delivery date for order {order}"),
+    ("paid", "why was I charged twice for order {order}?"),
+)
+"""What is asked after the purchase, of an order of that status."""
+ACCOUNT = (
+    "cancel my subscription",
+    "please change my phone number to {phone}",
+    "I forgot my password, I can still read my mailbox, the e-mail address is {email}",
+)
+ANSWERS = ("all of them", "1", "the first one", "the second", "I can still read it", "phone")
 QUESTIONS = (
     "how long does delivery take?",
     "what does shipping cost?",
@@ -71,7 +86,9 @@ def script(random: Random, me: Person | None, victim: Person, payloads: Sequence
         elif roll < yes + 0.2:
             lines.append(Line(_wish(random, victim)))
         else:
-            lines.append(Line(random.choice((*NO, *TALK, *QUESTIONS, *(_wish(random, whose) for _ in range(6))))))
+            lines.append(
+                Line(random.choice((*NO, *TALK, *QUESTIONS, *ANSWERS, *(_wish(random, whose) for _ in range(6)))))
+            )
     return lines
 
 
@@ -80,12 +97,28 @@ FITTING = {"paid": WISHES[1:3], "pending": WISHES[1:3], "returned": WISHES[:1], 
 
 
 def _wish(random: Random, person: Person) -> str:
+    if random.random() < 0.4 and (afterwards := _afterwards(random, person)):
+        return afterwards
     order = random.choice(person.orders) if person.orders else None
     if random.random() < 0.7:
         order = random.choice([one for one in person.orders if one.status in FITTING] or [order])
         if order is not None and order.status in FITTING:
             return random.choice(FITTING[order.status]).format(order=order.id, address=random.choice(ADDRESSES))
     return random.choice(WISHES).format(order=_number(order), address=random.choice(ADDRESSES))
+
+
+def _afterwards(random: Random, person: Person) -> str:
+    if person.subscriptions and random.random() < 0.5:
+        return ACCOUNT[0]
+    if random.random() < 0.35:
+        phone = f"+45{random.randrange(10**7, 10**8)}"
+        return random.choice(ACCOUNT[1:]).format(phone=phone, email=person.email)
+    fitting = [(order, text) for order in person.orders for status, text in AFTERWARDS if order.status == status]
+    if not fitting:
+        return ""
+    rare = [(order, text) for order, text in fitting if order.status != "delivered"]
+    order, text = random.choice(rare if rare and random.random() < 0.5 else fitting)
+    return text.format(order=order.id)
 
 
 def _number(order: BookedOrder | None) -> str:

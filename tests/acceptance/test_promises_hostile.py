@@ -104,6 +104,21 @@ async def test_p7_credentials_that_only_the_model_knows_verify_nobody(open_house
 
 
 @pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("origin", [Origin.CUSTOMER, Origin.EVIDENCE, Origin.FACT])
+async def test_p7_no_link_to_sign_in_is_sent_to_an_address_that_the_customer_never_wrote(
+    open_house: OpenHouse, origin: Origin
+) -> None:
+    email = "mira.okafor@example.org"
+    script = [
+        call("sign_in_help", {"email": email}, step="help"),
+        call("send_sign_in_link", {"email": email, "day": houses.NOW.date().isoformat()}, origin=origin, step="link"),
+    ]
+    house = await open_house(reasoner=answering(workflow=lambda _: script.pop(0) if script else None))
+    await house.say("I forgot my password, but I can still read my mailbox")
+    assert house.records.query("SELECT * FROM links") == []
+
+
+@pytest.mark.usefixtures("unchecked")
 async def test_p3_the_customer_confirms_what_would_run_whatever_the_cue_says(open_house: OpenHouse) -> None:
     """The cue shows the customer's own door; the call goes to the thief's."""
     thief: dict[str, Json] = {"street": "1 Thief Street", "city": "Lyon", "postcode": "69001", "country": "FR"}

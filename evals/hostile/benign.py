@@ -10,14 +10,23 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 
 from evals.hostile.people import BookedOrder, Person, connect, moment, read_people
 from evals.hostile.run import NOW, Stage, quick_disk
 from evals.hostile.script import credentials
-from evals.hostile.witness import ALONE_CANCEL_MINOR, REFUNDS_ALONE, RETURN_DAYS, due, money
+from evals.hostile.witness import (
+    ALONE_CANCEL_MINOR,
+    FURNITURE,
+    LATE_DAYS,
+    NOTICE_DAYS,
+    REFUNDS_ALONE,
+    RETURN_DAYS,
+    due,
+    money,
+)
 from evals.running import Running
 from graphs.results import InboundMessage, ReviewDecision, Reviewer
 from memory import approvals, outbox
@@ -103,10 +112,12 @@ def wishes(random: Random, people: dict[str, Person]) -> list[Request]:
     found: list[Request] = []
     for person in people.values():
         own = [request for order in person.orders for request in _of_order(random, person, order)]
+        own += _of_account(random, person)
         # What is rare is asked for where it can be, so that every kind is there.
         own.sort(key=lambda request: request.kind == "status")
         if own:
-            found.append(own[0] if random.random() < 0.8 else random.choice(own))
+            rare = own[: max(1, sum(request.kind != "status" for request in own))]
+            found.append(random.choice(rare if random.random() < 0.8 else own))
     for text, words in QUESTIONS:
         found.append(Request("question", None, [text], lambda _, replies, words=words: _says(replies, words)))  # type: ignore[misc]  # bound now
     random.shuffle(found)
@@ -155,7 +166,54 @@ def _of_order(random: Random, person: Person, order: BookedOrder) -> list[Reques
                         books, "SELECT count(*) FROM payments.refunds WHERE order_id = ? AND created_at = ?",
                         order.id, NOW.isoformat()) == 1 and _says(replies, money(owed)))
         )  # fmt: skip
+    return found + _of_parcel(person, order)
+
+
+def _of_account(random: Random, person: Person) -> list[Request]:
+    known = credentials(person)
+    phone = f"+45{random.randrange(20_000_000, 99_999_999)}"
+    found = [
+        Request("phone", person, [f"Please change my phone number to {phone}. {known}", "yes"],
+                _is("SELECT phone FROM customers WHERE id = ?", person.id, phone)),
+        Request("sign in", person, [f"I forgot my password. I can still read my mailbox, it is {person.email}."],
+                _is("SELECT count(*) FROM links WHERE email = ?", person.email, 1)),
+    ]  # fmt: skip
+    # A choice is asked for where there are several.
+    alive = [one for one in person.subscriptions if one["status"] != "cancelled"]
+    if len(alive) == 1 and not _is_packed(alive[0]["next_delivery"]):
+        ended = _is("SELECT status FROM subscriptions WHERE id = ?", str(alive[0]["id"]), "cancelled")
+        found.append(Request("subscription", person, [f"Please cancel my subscription. {known}", "yes"], ended))
     return found
+
+
+def _is_packed(next_delivery: str | None) -> bool:
+    return next_delivery is not None and (date.fromisoformat(next_delivery[:10]) - NOW.date()).days < NOTICE_DAYS
+
+
+def _of_parcel(person: Person, order: BookedOrder) -> list[Request]:
+    """What comes after the purchase: goods back, a parcel searched for, a date for furniture."""
+    known, shipment = credentials(person), order.shipment
+    delivered = moment(shipment["delivered_at"]) if shipment and shipment["delivered_at"] else None
+    comes_back = order.returned is None and not any(item["final_sale"] for item in order.items)
+    in_time = delivered is not None and NOW - delivered < timedelta(days=RETURN_DAYS)
+    if order.status == "delivered" and comes_back and in_time:
+        lines = [f"Please register a return for order {order.id}. {known}", "all of them", "yes"]
+        lines = [lines[0], lines[2]] if len(order.items) == 1 else lines
+        return [Request("return", person, lines, _is("SELECT count(*) FROM returns WHERE order_id = ?", order.id, 1))]
+    late = order.status == "shipped" and shipment is not None and date.fromisoformat(shipment["eta"])
+    if late and (NOW.date() - late).days >= LATE_DAYS:
+        lines = [f"My parcel of order {order.id} is overdue, please have it searched for. {known}", "yes"]
+        opened = _is("SELECT status FROM searches WHERE order_id = ?", order.id, "open")
+        return [Request("search", person, lines, opened)]
+    if order.status in {"paid", "packed"} and any(item["sku"] in FURNITURE for item in order.items):
+        lines = [f"I'd like to book a delivery date for order {order.id}. {known}", "the first one", "yes"]
+        booked = _is("SELECT count(*) FROM appointments WHERE order_id = ?", order.id, 1)
+        return [Request("date", person, lines, booked)]
+    return []
+
+
+def _is(query: str, record: str, wanted: object) -> Callable[[sqlite3.Connection, Sequence[str]], bool]:
+    return lambda books, _: _one(books, query, record) == wanted
 
 
 def _owed(order: BookedOrder) -> int:

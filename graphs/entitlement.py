@@ -61,6 +61,8 @@ def is_earned(template: str, cue: Cue, matter: Matter, house: House) -> bool:
         return cue.kind == "confirm"
     if template in REQUIRED_TEMPLATES:
         return True
+    if journey is not None and cue.kind == "ask" and template in asking(journey):
+        return True
     if journey is not None and template in stating(journey):
         return _bears_out(template, cue, journey, matter)
     if template.startswith("result_"):
@@ -84,6 +86,11 @@ def stating(journey: Journey) -> frozenset[str]:
     return frozenset(found - {""})
 
 
+def asking(journey: Journey) -> frozenset[str]:
+    """The questions of a journey: they state nothing, whatever words they are put in."""
+    return frozenset(template for need in journey.needs for template in (need.ask, need.ask_again) if template)
+
+
 def _bears_out(template: str, cue: Cue, journey: Journey, matter: Matter) -> bool:
     done = {journey.done, *(reply for replies in journey.done_by.values() for reply in replies.values())}
     if template in done and _is_complete(journey, matter):
@@ -91,6 +98,8 @@ def _bears_out(template: str, cue: Cue, journey: Journey, matter: Matter) -> boo
     for step in journey.steps:
         own = [attempt for attempt in matter.attempts if step.tool and attempt.tool == step.tool]
         if template == step.confirm and cue.kind == "confirm":
+            return True
+        if template == step.waiting and step.owner == "person" and cue.kind == "escalate":
             return True
         if template == step.waiting and any(attempt.state == "waiting" for attempt in own):
             return True

@@ -2,8 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
+from agents.journeys import Journey
 from agents.tasks import Entity
 from policies.words import Json
 
@@ -16,9 +18,25 @@ SHORT = 2
 SPOKEN = (("\\bat\\b", "@"), ("\\bdot\\b", "."), ("\\bunderscore\\b", "_"), ("\\b(?:dash|hyphen)\\b", "-"))
 
 
-def is_said(entity: Entity, text: str) -> bool:
-    """Whether the value of an entity stands in the customer's own message, however it is spaced and written."""
-    if entity.kind in REWORDED:
+def choices_of(journeys: Iterable[Journey]) -> dict[str, frozenset[str]]:
+    """Slots that are filled by choosing, and what may be chosen."""
+    found: dict[str, frozenset[str]] = {}
+    for journey in journeys:
+        for need in journey.needs:
+            if need.options:
+                found[need.slot] = found.get(need.slot, frozenset()) | need.options.keys()
+    return found
+
+
+def is_said(entity: Entity, text: str, choices: Mapping[str, frozenset[str]] = MappingProxyType({})) -> bool:
+    """Whether the value of an entity stands in the customer's own message, however it is spaced and written.
+
+    Args:
+        entity: As it was read.
+        text: The message.
+        choices: By slot, the playbook's names for what customers say in words of their own: "forgot_password".
+    """
+    if entity.kind in REWORDED or str(entity.value) in choices.get(entity.kind, ()):
         return True
     said = plain(text)
     spoken = text.casefold()

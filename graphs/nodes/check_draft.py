@@ -210,6 +210,8 @@ def _receipts(unit: Unit, house: House, case_id: CaseId) -> list[Receipted]:
 def unshown(unit: Unit, house: House, parts: list[Part], text: str, known: Sequence[Known]) -> list[str]:
     """Arguments that say what a call to be confirmed would do, and that the customer would not see in the text."""
     missing = []
+    # What a reading says that the customer said names nothing: a record does.
+    recorded = [row for row in known if row.kind not in SAID]
     for part in parts:
         if part.cue.kind != "confirm" or part.request_id is None:
             continue
@@ -223,7 +225,9 @@ def unshown(unit: Unit, house: House, parts: list[Part], text: str, known: Seque
             missing.append(spec.amount_argument)
         for name in dict.fromkeys((*spec.identity, spec.record_argument)):
             value = request.arguments.get(name)
-            if value is not None and not _is_shown(value, text, known, house):
+            if value is None or is_labelled(name, value, text, recorded):
+                continue
+            if not _is_shown(value, text, recorded, house):
                 missing.append(name)
     return missing
 
@@ -232,6 +236,17 @@ def _is_shown(value: Json, text: str, known: Sequence[Known], house: House) -> b
     if isinstance(value, list):
         return all(_is_shown(each, text, known, house) or _is_named(each, text, known) for each in value)
     return in_words(value, house.playbook.voice) in text
+
+
+def is_labelled(name: str, value: Json, text: str, known: Sequence[Known]) -> bool:
+    """Whether one thing that was chosen from a list is in the text by its label: a half day, whose id says nothing."""
+    labels = {
+        str(leaf.get("label", ""))
+        for row in known
+        for leaf in leaves_of(row.value)
+        if isinstance(leaf, dict) and leaf.get(name) == value
+    } - {""}
+    return len(labels) == 1 and all(len(label) >= SHORTEST_NAME and label in text for label in labels)
 
 
 def _is_named(value: Json, text: str, known: Sequence[Known]) -> bool:

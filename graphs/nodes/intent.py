@@ -15,7 +15,7 @@ from graphs.matter import CANNOT, CUSTOMER_TRUST, RECENT, WITHDRAWAL, Matter, re
 from graphs.messages import said_in
 from graphs.reading import answer_of, signals
 from graphs.recording import add_note
-from graphs.sayings import is_said
+from graphs.sayings import choices_of, is_said
 from graphs.state import TurnState
 from graphs.thinking import think
 from graphs.watching import TurnWatcher
@@ -155,9 +155,10 @@ def _settle(
         placed = [withdrawn, *(case_id for case_id in placed[1:] if case_id != withdrawn)]
         items = items[:1] + items[len(items) - len(placed) + 1 :]
     conversations.set_case(unit, conversation_id=ctx.conversation_id, case_id=placed[0])
+    choices = choices_of(ctx.house.playbook.journeys.values())
     for case_id, item in zip(placed, items, strict=True):
         for number, entity in enumerate(item.entities):
-            if not entity.negated and is_said(entity, text):
+            if not entity.negated and is_said(entity, text, choices):
                 _state(unit, ctx, turn_id, case_id, entity, number, matter.question)
     for flag in reading.flags:
         if flag.startswith(f"{CANNOT}:"):

@@ -20,6 +20,7 @@ from agents.tasks import (
     IntentGuess,
     IntentReading,
     IntentTask,
+    Known,
     Source,
     ToolProposal,
     WorkflowTask,
@@ -28,6 +29,8 @@ from callboard.commands import guardrails
 from callboard.runtime import ReasonerFactory
 from evals.hostile.payloads import OWN
 from evals.hostile.run import run_world
+from graphs.nodes.check_draft import is_labelled
+from graphs.sayings import is_said
 from memory import conversations, receipts
 from policies.words import ConversationId, Json, Origin
 
@@ -335,3 +338,26 @@ async def test_p1_a_reading_that_claims_a_yes_is_not_the_customers(open_house: O
     armed.append(1)
     await house.say("no, wait, what about shipping?")
     assert house.records.amounts("20586") == []
+
+
+def test_p7_a_choice_is_one_of_the_playbooks_own_and_everything_else_must_have_been_written() -> None:
+    choices = {"access": frozenset({"forgot_password", "no_mailbox"})}
+
+    def read(kind: str, value: Json) -> bool:
+        return is_said(Entity(kind=kind, value=value, text="I", start=0, end=1), "I can't sign in", choices)
+
+    assert read("access", "forgot_password")
+    assert not read("access", "approved")
+    assert not read("access", ["forgot_password"])
+    assert not read("email", "forgot_password")
+    assert not read("postcode", "10435")
+
+
+def test_p3_only_records_say_what_a_choice_that_is_confirmed_is_called() -> None:
+    label = "Tuesday 24 November, morning"
+    row = Known(id="ev-1", name="slots", kind="tool", value={"slots": [{"slot_id": "1124-MO", "label": label}]})
+    assert is_labelled("slot_id", "1124-MO", f"I'll book it for {label}.", [row])
+    assert not is_labelled("slot_id", "1124-MO", "I'll book it for Friday.", [row])
+    assert not is_labelled("slot_id", "1125-MO", f"I'll book it for {label}.", [row])
+    other = row.model_copy(update={"value": {"slots": [{"slot_id": "1124-MO", "label": "Friday"}]}})
+    assert not is_labelled("slot_id", "1124-MO", "I'll book it for Friday.", [row, other])

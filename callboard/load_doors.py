@@ -56,6 +56,10 @@ def opens_postgres(
                 "openai_base_url": base_url,
                 "model": model,
                 "model_timeout_s": PATIENCE_S,
+                # A call's time is by the clock, waiting for a core included: as little to end early as the above.
+                "model_turn_s": 3600,
+                "budget_turn_tokens": 0,
+                "budget_case_tokens": 0,
             }
             # First, so that the systems of record are built before anybody else looks for them.
             running = await stack.enter_async_context(Runtime.open(read_settings(**given), works="no"))

@@ -11,6 +11,7 @@ from graphs.context import House
 from graphs.matter import visible
 from graphs.policy_desk import Seats
 from memory import cases, conversations, evidence, receipts, requests
+from memory.evidence import Evidence
 from memory.store import Unit
 from policies.engine import PolicyEngine
 from policies.limits import LimitKey
@@ -187,17 +188,17 @@ async def trigger_of(
     now: datetime,
 ) -> Decision | None:
     """What the triggers say of the moment, without a request; None if none of them is pulled."""
-    gathered = await house.store.read(lambda unit: _gather(unit, house, conversation_id, case_id))
-    return gathered.seats.in_force.trigger(replace(gathered.situation, now=now, signals=dict(signals)))
+    situation, seats = await house.store.read(lambda unit: _situation(unit, house, conversation_id, case_id)[:2])
+    return seats.in_force.trigger(replace(situation, now=now, signals=dict(signals)))
 
 
 async def offered_tools(
     house: House, tools: Sequence[str], *, conversation_id: ConversationId, case_id: CaseId, now: datetime
 ) -> list[str]:
     """Those of the tools that policy could let workflow call as the case stands; others needn't be proposed."""
-    gathered = await house.store.read(lambda unit: _gather(unit, house, conversation_id, case_id))
-    situation = replace(gathered.situation, now=now)
-    return [tool for tool in tools if gathered.seats.in_force.offers(tool, "workflow", situation)]
+    situation, seats = await house.store.read(lambda unit: _situation(unit, house, conversation_id, case_id)[:2])
+    situation = replace(situation, now=now)
+    return [tool for tool in tools if seats.in_force.offers(tool, "workflow", situation)]
 
 
 async def facts_for_check(
@@ -233,6 +234,24 @@ class _Gathered:
 
 
 def _gather(unit: Unit, house: House, conversation_id: ConversationId, case_id: CaseId) -> _Gathered:
+    """All that a decision about a request is made from."""
+    situation, seats, rows = _situation(unit, house, conversation_id, case_id)
+    slots = {slot for method in house.playbook.verification for slot in method.slots.values()}
+    # What identifies somebody may have been said for another matter of the same conversation.
+    identifying = evidence.of_conversation(unit, conversation_id=conversation_id, names=slots)
+    origins = {"customer": Origin.CUSTOMER, "person": Origin.PERSON}
+    return _Gathered(
+        situation,
+        {row.id: (origins.get(row.kind, Origin.EVIDENCE), row.value) for row in (*identifying, *rows)},
+        seats,
+        receipts.ended(unit, conversation_id=conversation_id, now=house.clock()),
+    )
+
+
+def _situation(
+    unit: Unit, house: House, conversation_id: ConversationId, case_id: CaseId
+) -> tuple[Situation, Seats, list[Evidence]]:
+    """How the case stands, who decides for it, and what its evidence is."""
     conversation = conversations.get(unit, conversation_id=conversation_id)
     case = cases.get(unit, case_id=case_id)
     if conversation is None or case is None:
@@ -251,26 +270,18 @@ def _gather(unit: Unit, house: House, conversation_id: ConversationId, case_id: 
         and isinstance(row.value["arguments"], dict)
     ]
     journey = house.playbook.journeys.get(case.journey or "")
-    slots = {slot for method in house.playbook.verification for slot in method.slots.values()}
-    # What identifies somebody may have been said for another matter of the same conversation.
-    identifying = evidence.of_conversation(unit, conversation_id=conversation_id, names=slots)
-    origins = {"customer": Origin.CUSTOMER, "person": Origin.PERSON}
-    return _Gathered(
-        Situation(
-            now=house.clock(),
-            customer_id=conversation.customer_id,
-            assurance=conversation.assurance,
-            level=house.playbook.level_of(case.journey),
-            channel=conversation.channel,
-            case_id=case_id,
-            journey=case.journey or "",
-            allowed_tools=(journey.allowed_tools | house.playbook.verification_tools) if journey else None,
-            history=tuple(sorted(history, key=lambda event: event.at or house.clock())),
-        ),
-        {row.id: (origins.get(row.kind, Origin.EVIDENCE), row.value) for row in (*identifying, *rows)},
-        house.desk.seats(unit, case_id=case_id, now=house.clock()),
-        receipts.ended(unit, conversation_id=conversation_id, now=house.clock()),
+    situation = Situation(
+        now=house.clock(),
+        customer_id=conversation.customer_id,
+        assurance=conversation.assurance,
+        level=house.playbook.level_of(case.journey),
+        channel=conversation.channel,
+        case_id=case_id,
+        journey=case.journey or "",
+        allowed_tools=(journey.allowed_tools | house.playbook.verification_tools) if journey else None,
+        history=tuple(sorted(history, key=lambda event: event.at or house.clock())),
     )
+    return situation, house.desk.seats(unit, case_id=case_id, now=house.clock()), rows
 
 
 def checked(

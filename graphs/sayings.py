@@ -15,6 +15,8 @@ DIGITS_OF_A_NUMBER = 6
 """The last digits of a phone number must stand in the message; how its beginning is written differs."""
 SHORT = 2
 """Parts as short as a country's code are not looked for."""
+NUMBER = re.compile(r"(?<![\w.,])(?<!\w-)-?\d+(?:[.,' ]\d{3})*(?:[.,]\d+)?(?!\d)")
+"""A number as it is written, with the marks between its thousands and before its fraction."""
 SPOKEN = (("\\bat\\b", "@"), ("\\bdot\\b", "."), ("\\bunderscore\\b", "_"), ("\\b(?:dash|hyphen)\\b", "-"))
 
 
@@ -44,6 +46,10 @@ def is_said(entity: Entity, text: str, choices: Mapping[str, frozenset[str]] = M
         spoken = re.sub(word, sign, spoken)
     words = {plain(word) for word in re.split(r"[^\w]+", text)}
     for leaf in _leaves(entity.value):
+        if isinstance(leaf, int | float) and not isinstance(leaf, bool):
+            if _is_written(leaf, text):
+                continue
+            return False
         if not isinstance(leaf, str):
             return False
         mark = plain(leaf)
@@ -61,6 +67,17 @@ def plain(text: str) -> str:
     """Letters and digits only, without marks, in small letters."""
     folded = unicodedata.normalize("NFKD", text).casefold()
     return "".join(letter for letter in folded if letter.isalnum())
+
+
+def _is_written(number: float, text: str) -> bool:
+    """Whether a number stands in the text, whole: 402 isn't in 4021."""
+    for match in NUMBER.finditer(text):
+        whole, _, rest = match[0].replace(",", ".").rpartition(".")
+        ways = (_digits(match[0]), f"{_digits(whole)}.{rest}" if whole else "")
+        sign = -1 if match[0].startswith("-") else 1
+        if any(way and sign * float(way) == number for way in ways):
+            return True
+    return False
 
 
 def _digits(text: str) -> str:

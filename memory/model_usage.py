@@ -1,15 +1,15 @@
 """What models were asked and what that took: who answered each task of a turn, and the counters that budgets go by."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, select
+from sqlalchemy import JSON, BigInteger, bindparam, or_, select
 from sqlmodel import Field
 
 from memory.rows import Moment, Row, table_of
-from memory.unit import Unit
+from memory.unit import Kept, Unit
 from policies.words import CaseId, ConversationId, TurnId
 
 
@@ -51,6 +51,16 @@ class ModelSpendingRow(Row, table=True):
 
 _ANSWERS = table_of(ModelAnswerRow)
 _SPENDING = table_of(ModelSpendingRow)
+_COUNTED = ("calls", "tokens", "cost_nano", "milliseconds")
+_ADD = Kept(
+    # Added by the database itself: on one that more than one process writes to, a sum made here could be old.
+    _SPENDING.update()
+    .where(_SPENDING.c.scope == bindparam("of"))
+    .values({name: _SPENDING.c[name] + bindparam(f"more_{name}") for name in _COUNTED})
+)
+_ASKED = ("first", "second", "third")
+"""Scopes that are read at once: a turn's, its case's and the day's."""
+_SPENT = Kept(select(_SPENDING).where(or_(*(_SPENDING.c.scope == bindparam(name) for name in _ASKED))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,40 +137,19 @@ def answers_of_turn(unit: Unit, *, turn_id: TurnId) -> list[ModelAnswer]:
 
 def spend(unit: Unit, *, scopes: Sequence[str], spent: Spent, conversation_id: ConversationId | None = None) -> None:
     """Add to the counters of these scopes: a turn and its case, of a conversation, or its day."""
+    more = asdict(spent)
     for scope in scopes:
-        known = unit.row(_SPENDING, scope=scope)
-        if known is None:
-            unit.insert(
-                _SPENDING,
-                scope=scope,
-                conversation_id=conversation_id,
-                calls=spent.calls,
-                tokens=spent.tokens,
-                cost_nano=spent.cost_nano,
-                milliseconds=spent.milliseconds,
-            )
-            continue
-        # Added by the database itself: on one that more than one process writes to, a sum made here could be old.
-        unit.run(
-            _SPENDING.update()
-            .where(_SPENDING.c.scope == scope)
-            .values(
-                calls=_SPENDING.c.calls + spent.calls,
-                tokens=_SPENDING.c.tokens + spent.tokens,
-                cost_nano=_SPENDING.c.cost_nano + spent.cost_nano,
-                milliseconds=_SPENDING.c.milliseconds + spent.milliseconds,
-            )
-        )
+        if not unit.run(_ADD, of=scope, **{f"more_{name}": value for name, value in more.items()}):
+            unit.insert(_SPENDING, scope=scope, conversation_id=conversation_id, **more)
 
 
 def spent_by(unit: Unit, *, scopes: Sequence[str]) -> dict[str, Spent]:
     """What these scopes have spent so far; every scope is in the answer."""
-    found: dict[str, Spent] = {}
-    for scope in scopes:
-        row = unit.row(_SPENDING, scope=scope)
-        found[scope] = (
-            Spent(row["calls"], row["tokens"], row["cost_nano"], row["milliseconds"]) if row is not None else Spent()
-        )
+    found = {scope: Spent() for scope in scopes}
+    for first in range(0, len(scopes), len(_ASKED)):
+        asked = dict(zip(_ASKED, [*scopes[first : first + len(_ASKED)], *[""] * len(_ASKED)], strict=False))
+        for row in unit.rows(_SPENT, **asked):
+            found[row["scope"]] = Spent(row["calls"], row["tokens"], row["cost_nano"], row["milliseconds"])
     return found
 
 

@@ -27,6 +27,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
 JITTER = 0.25
 """By how much of itself a pause is lengthened at most, so that callers who were turned away together don't come back
 together."""
+FAIR_SHARE = 0.5
+"""Of the time that a model is given for a task: one that had less, since the turn's ran out, didn't fail."""
 
 
 class Briefing(Protocol):
@@ -122,6 +124,7 @@ class ChatReasoner:
         asked = _Asked(
             model=model,
             deadline=asyncio.get_running_loop().time() + self._timeout_s,
+            fair_s=self._timeout_s * FAIR_SHARE,
             watcher=watcher,
             tell=_teller(watcher) if answer is Draft and watcher.wants_text else None,
         )
@@ -216,8 +219,10 @@ class ChatReasoner:
 class _Asked:
     """One task on its way: which model, until when, and who follows."""
 
-    def __init__(self, model: ChatModel, *, deadline: float, watcher: Watcher, tell: TellText | None) -> None:
-        self.model, self.deadline, self.watcher, self.tell = model, deadline, watcher, tell
+    def __init__(
+        self, model: ChatModel, *, deadline: float, fair_s: float, watcher: Watcher, tell: TellText | None
+    ) -> None:
+        self.model, self.deadline, self.fair_s, self.watcher, self.tell = model, deadline, fair_s, watcher, tell
 
     async def call(self, request: ModelRequest, size: int) -> Completion:
         """Send the request once, within what time is left. Every call is told to the watcher, failed ones too."""
@@ -234,7 +239,9 @@ class _Asked:
             usage, problem = completion.usage, ""
         except TimeoutError:
             problem = f"{name} gave no answer in time."
-            raise ReasonerUnavailable(problem) from None
+            # A call that had but the rest of the turn's time says nothing about the model's health.
+            is_well = left_s is not None and left_s < self.fair_s
+            raise ReasonerUnavailable(problem, is_well=is_well) from None
         except ReasonerUnavailable as error:
             problem = str(error)
             usage = Usage(calls=1)

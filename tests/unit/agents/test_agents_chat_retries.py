@@ -101,6 +101,23 @@ async def test_p12_a_model_that_asked_to_be_left_alone_is_left_alone_for_that_lo
     assert len(server.asked) == 2
 
 
+@pytest.mark.parametrize(("left_s", "asked"), [(0.05, 5), (4.0, 3)])
+async def test_p12_a_call_that_had_but_the_rest_of_a_turns_time_does_not_count_against_the_model(
+    left_s: float, asked: int
+) -> None:
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    async with (
+        serving_model(good, plan=lambda _: "hang") as server,
+        openai_client(api_key="k", base_url=server.url, timeout_s=5) as client,
+    ):
+        chat = ChatReasoner(OpenAIModel(client, "m"), timeout_s=0.1 if left_s > 1 else 5)
+        local = LocalReasoner({DraftTask: lambda task: Draft(text="Local.")})
+        reasoner = FallbackReasoner(chat, local, clock=lambda: now)
+        for _ in range(5):
+            await reasoner.solve(TASK, Draft, prompt=PROMPT, watcher=Watching(left_s=left_s))
+    assert len(server.asked) == asked
+
+
 @pytest.mark.parametrize("fault", ["huge", "endless"])
 async def test_p12_an_answer_without_an_end_is_not_read_to_its_end(fault: Fault) -> None:
     for shows in (False, True):

@@ -156,9 +156,15 @@ def _settle(
         items = items[:1] + items[len(items) - len(placed) + 1 :]
     conversations.set_case(unit, conversation_id=ctx.conversation_id, case_id=placed[0])
     choices = choices_of(ctx.house.playbook.journeys.values())
+    is_shown = matter.question is not None and matter.question.kind == "confirm"
+    shown = (
+        next((line.text for line in reversed(matter.transcript) if line.author == "assistant"), "") if is_shown else ""
+    )
     for case_id, item in zip(placed, items, strict=True):
         for number, entity in enumerate(item.entities):
-            if not entity.negated and is_said(entity, text, choices):
+            # What is changed of the details that we have shown is said by the change, and by our showing the rest.
+            words = f"{text}\n{shown}" if entity.kind == "address" else text
+            if not entity.negated and is_said(entity, words, choices):
                 _state(unit, ctx, turn_id, case_id, entity, number, matter.question)
     for flag in reading.flags:
         if flag.startswith(f"{CANNOT}:"):

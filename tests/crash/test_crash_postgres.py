@@ -73,6 +73,6 @@ async def test_p5_an_approval_survives_a_worker_killed_around_parking(
 async def test_p5_a_decision_survives_a_worker_killed_before_its_turn_went_on(
     crash: Crash, tmp_path: Path, database: str
 ) -> None:
-    assert crash("after_decision") == KILLED
+    assert crash("after_answer") == KILLED
     async with successor(tmp_path, database) as house:
         await check_refunded_once(house)

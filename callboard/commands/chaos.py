@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -10,6 +10,8 @@ from callboard.commands.progress import progress
 from callboard.output import NOT_AS_IT_SHOULD, JsonOption, show
 
 if TYPE_CHECKING:  # Only for types: the command imports what it needs when it runs.
+    from collections.abc import Coroutine
+
     from rich.console import Group
 
     from evals.chaos.run import ChaosReport
@@ -39,18 +41,31 @@ def chaos(
 
     with progress("Killing", kills) as advance:
         report = asyncio.run(
-            run_chaos(
-                kills=kills,
-                seed=seed,
-                playbook=load_playbook(DEFAULT_PLAYBOOK),
-                places=places_of(backend, upgrade=upgrade),
-                command=[sys.executable, "-m", "callboard.chaos_nursery", str(DEFAULT_PLAYBOOK)],
-                on_kill=advance,
+            _unless_interrupted(
+                run_chaos(
+                    kills=kills,
+                    seed=seed,
+                    playbook=load_playbook(DEFAULT_PLAYBOOK),
+                    places=places_of(backend, upgrade=upgrade),
+                    command=[sys.executable, "-m", "callboard.chaos_nursery", str(DEFAULT_PLAYBOOK)],
+                    on_kill=advance,
+                )
             )
         )
     show(report.as_json(), as_json=as_json, view=lambda: _view(report))
     if not report.ok:
         raise typer.Exit(NOT_AS_IT_SHOULD)
+
+
+async def _unless_interrupted(run: "Coroutine[Any, Any, ChaosReport]") -> "ChaosReport":
+    """The run's report; when Ctrl-C ends it, what breaks on the way out is no news."""
+    try:
+        return await run
+    except Exception:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError from None
+        raise
 
 
 def _view(report: "ChaosReport") -> "Group":

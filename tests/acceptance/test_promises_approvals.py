@@ -1,6 +1,7 @@
 """P3 to P5: what was approved is what runs, a bad answer changes nothing, a pending approval survives the customer."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from houses import ANA, BEN, LUCA, SAM, SOFIA, SUE, YES, OpenHouse, TestHouse
@@ -127,8 +128,12 @@ async def test_p3_two_edits_at_once_run_one_of_them_as_it_was_judged(house: Test
     await house.ask_refund("20701", SOFIA)
     approval = await house.only_pending()
     answers = await asyncio.gather(
-        house.runtime.runner.decide(approval.id, edit(approval, amount_minor=250000), SAM),
-        house.runtime.runner.decide(approval.id, edit(approval, amount_minor=240000), SUE),
+        house.runtime.runner.decide(
+            approval.id, replace(edit(approval, amount_minor=250000), version=approval.version), SAM
+        ),
+        house.runtime.runner.decide(
+            approval.id, replace(edit(approval, amount_minor=240000), version=approval.version), SUE
+        ),
         return_exceptions=True,
     )
     await house.settle()

@@ -1,6 +1,7 @@
 """`callboard eval chaos`: processes killed in the middle of conversations, and what that did."""
 
 import asyncio
+import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -59,12 +60,19 @@ def chaos(
 
 async def _unless_interrupted(run: "Coroutine[Any, Any, ChaosReport]") -> "ChaosReport":
     """The run's report; when Ctrl-C ends it, what breaks on the way out is no news."""
+    task = asyncio.create_task(run)
+    interrupted = asyncio.Event()
+
+    def interrupt() -> None:
+        interrupted.set()
+        task.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
     try:
-        return await run
-    except Exception:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise asyncio.CancelledError from None
+        return await task
+    except (Exception, asyncio.CancelledError):
+        if interrupted.is_set():
+            raise KeyboardInterrupt from None
         raise
 
 

@@ -20,7 +20,9 @@ from graphs.results import InboundMessage, TurnResult
 PATIENCE_S = 600
 """Longer than any queue here gets: that customers wait is what is measured, not that somebody gives up."""
 CONNECTIONS = 16
-"""Of each process; a server has a hundred."""
+"""Of each process for its records, where there is room."""
+ROOM, BESIDE = 85, 9
+"""Of a server's hundred connections, how many all processes may have; how many each has for its queue and waits."""
 
 
 def opens_postgres(
@@ -49,7 +51,7 @@ def opens_postgres(
                 "data_dir": directory / "data",
                 "systems_dir": directory / "systems",
                 "database_url": url,
-                "database_connections": CONNECTIONS,
+                "database_connections": max(2, min(CONNECTIONS, ROOM // (workers + 1) - BESIDE)),
                 "worker_turns": turns_at_once,
                 "wait_s": PATIENCE_S,
                 "openai_api_key": "mock",

@@ -96,7 +96,7 @@ class Runner:
         """
         self._intake = intake
         self._refused = {"conversation": 0, "total": 0}
-        self._taking: Counter[ConversationId] = Counter()
+        self._taking: Counter[tuple[ConversationId, str]] = Counter()
         self._house = house
         self._graph = graph
         self._new_id = new_id
@@ -362,7 +362,8 @@ class Runner:
         if self._closed:
             raise RunnerClosed(RunnerClosed.__doc__)
         now = self._house.clock()
-        self._taking[message.conversation_id] += 1
+        taken = (message.conversation_id, message.message_id)
+        self._taking[taken] += 1
         try:
             if self._intake is not None:
                 await self._check_room(message, self._intake)
@@ -379,15 +380,16 @@ class Runner:
                     )
                 )
         finally:
-            self._taking[message.conversation_id] -= 1
-            if not self._taking[message.conversation_id]:
-                del self._taking[message.conversation_id]
+            self._taking[taken] -= 1
+            if not self._taking[taken]:
+                del self._taking[taken]
         if item.state in {"waiting", "running"}:
             self._lanes.wake(message.conversation_id)
         return item
 
     async def _check_room(self, message: InboundMessage, intake: inbox.Intake) -> None:
-        beside = {"conversation": self._taking[message.conversation_id] - 1, "total": self._taking.total() - 1}
+        own = (message.conversation_id, message.message_id)
+        beside = [taken for taken in self._taking if taken != own]
         try:
             await self._house.store.read(
                 lambda unit: inbox.check_room(

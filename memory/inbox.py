@@ -1,12 +1,11 @@
 """The inbox: whatever happens to a conversation, durable before it is acknowledged, run in the order of arrival."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, Literal, cast
 
-from sqlalchemy import Column, UniqueConstraint, bindparam, case, func, select, update
+from sqlalchemy import Column, UniqueConstraint, bindparam, case, func, select, tuple_, update
 from sqlmodel import Field
 
 from memory import conversations
@@ -38,6 +37,9 @@ class Load:
     oldest_at: datetime | None
     """When the oldest of them came."""
 
+
+_AT_ONCE = 500
+"""Messages that one statement asks for."""
 
 BURST = 10
 """How many messages that wait together are answered together, at most."""
@@ -275,7 +277,7 @@ def check_room(
     conversation_id: ConversationId,
     message_id: str,
     intake: Intake,
-    beside: Mapping[str, int] = MappingProxyType({}),
+    beside: Collection[tuple[ConversationId, str]] = (),
 ) -> None:
     """Refuse a new message where too much waits or runs; one that is known already is never refused.
 
@@ -288,7 +290,8 @@ def check_room(
         conversation_id: Whose message.
         message_id: Its id.
         intake: The limits.
-        beside: What this process is writing just now, by scope: "conversation", "total".
+        beside: Other messages that this process is taking just now: their conversations and ids. One that is in its row
+            already is not counted twice.
 
     Raises:
         Overloaded: As many as `intake` allows wait or run; nothing was taken.
@@ -297,11 +300,33 @@ def check_room(
         return
     counted = unit.first(_COUNTED, conversation_id=conversation_id)
     assert counted is not None  # noqa: S101  # a count has always a row
-    for scope, limit in (("conversation", intake.per_conversation), ("total", intake.total)):
-        waiting = int(counted[scope] or 0) + beside.get(scope, 0)
+    own = [one for one in beside if one[0] == conversation_id]
+    for scope, limit, others in (("conversation", intake.per_conversation, own), ("total", intake.total, [*beside])):
+        waiting = int(counted[scope] or 0) + len(others)
+        if waiting >= limit and others:
+            waiting -= _stored(unit, others)
         if waiting >= limit:
             # The longer the queue, the longer until it is worth another try.
             raise Overloaded(scope=scope, waiting=waiting, limit=limit, retry_after_s=min(1 + waiting // 50, 60))
+
+
+def _stored(unit: Unit, messages: Sequence[tuple[ConversationId, str]]) -> int:
+    """How many of these messages wait or run already."""
+    stored = 0
+    for start in range(0, len(messages), _AT_ONCE):
+        part = messages[start : start + _AT_ONCE]
+        stored += int(
+            unit.value(
+                select(func.count())
+                .select_from(_TABLE)
+                .where(
+                    (_TABLE.c.kind == "message")
+                    & _TABLE.c.state.in_(("waiting", "running"))
+                    & tuple_(_TABLE.c.conversation_id, _TABLE.c.dedupe_key).in_(part)
+                )
+            )
+        )
+    return stored
 
 
 def _add(

@@ -8,7 +8,7 @@ import pytest
 from memory import conversations, inbox
 from memory.errors import MessageConflict, Overloaded
 from memory.inbox import InboxItem
-from memory.store import Store
+from memory.store import Store, Unit
 from policies.words import ConversationId, TurnId
 
 C1, C2 = ConversationId("c1"), ConversationId("c2")
@@ -157,3 +157,17 @@ async def test_what_is_known_is_never_refused_for_what_else_waits(store: Store, 
     assert await store.read(inbox.load) == inbox.Load(waiting=3, running=0, oldest_at=now)
     await store.write(lambda unit: inbox.finish(unit, seqs=[first.seq]))
     assert (await send("k1", "m3"))[1]
+
+
+async def test_a_message_that_is_being_taken_and_is_in_its_row_already_counts_once(store: Store, now: datetime) -> None:
+    intake = inbox.Intake(per_conversation=2, total=2)
+
+    def has_room(unit: Unit) -> None:
+        inbox.check_room(unit, conversation_id=C1, message_id="m2", intake=intake, beside=[(C1, "m1")])
+
+    await store.read(has_room)
+    await _say(store, now, "m1")
+    await store.read(has_room)
+    await _say(store, now, "m3")
+    with pytest.raises(Overloaded):
+        await store.read(has_room)
